@@ -1,0 +1,54 @@
+/* field.h: one row per setting. A row is all that a setting needs: parsing, bounds, help, the generated reference and the
+ * resolved file follow from it. Optimizers, schedules and model families bring tables of their own (struct variant). */
+#ifndef LAMINA_CONFIG_FIELD_H
+#define LAMINA_CONFIG_FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum field_type {
+    FIELD_BOOL,    /* bool */
+    FIELD_I64,     /* int64_t */
+    FIELD_F64,     /* double */
+    FIELD_F64x2,   /* double[2], written [a, b] */
+    FIELD_F64x3,   /* double[3] */
+    FIELD_TEXT,    /* char[FIELD_TEXT_MAX] */
+    FIELD_ENUM,    /* int: index into `words` */
+    FIELD_SHARE,   /* struct share: an integer (steps) or N% of the run */
+    FIELD_MOMENTUM /* struct momentum: a number, or {beta, form, debias} */
+};
+enum { FIELD_TEXT_MAX = 1024 };
+
+struct share {
+    double value;
+    bool percent;
+};
+enum momentum_form { MOMENTUM_HEAVY, MOMENTUM_EMA };
+struct momentum {
+    double beta;
+    int form;
+    bool debias;
+};
+
+struct field {
+    const char *key;
+    enum field_type type;
+    size_t offset;            /* into the struct that the table describes */
+    const char *value;        /* default as it would be written in YAML; NULL: must be given */
+    double low, high;         /* bounds of numbers, inclusive; both 0: none */
+    const char *const *words; /* FIELD_ENUM: the words, NULL-terminated */
+    const char *unit, *help;
+    bool trajectory; /* a change alters the run's numbers: refused on resume unless allowed */
+};
+
+/* A named choice that brings fields of its own: an optimizer, a schedule, a model family. Tables are NULL-terminated
+ * arrays of pointers, passed in by the caller: config knows none of them. */
+struct variant {
+    const char *name, *summary, *source;
+    const struct field *fields; /* ends with key NULL; NULL: none */
+    size_t bytes;               /* of the struct that the fields fill */
+    const char *const *preset;  /* pairs key, value, ..., NULL: defaults of common fields (an optimizer's lr) */
+};
+
+#endif

@@ -1,0 +1,48 @@
+/* tokens.h: token files (HDF5, contiguous; layout in common/store/FORMAT.md) and reading them without HDF5 in the step. */
+#ifndef LAMINA_DATA_TOKENS_H
+#define LAMINA_DATA_TOKENS_H
+
+#include "common/base/arena.h"
+#include "common/base/digest.h"
+#include "common/data/order.h"
+#include "common/tensor/tensor.h"
+
+struct tokens {
+    char path[1024];
+    int fd; /* plain file descriptor: windows are read with pread at data_offset */
+    int64_t n_tokens, n_documents, text_bytes, vocab;
+    enum dtype dtype;    /* DT_U16 or DT_I32 (stored uint16, uint32) */
+    int64_t data_offset; /* byte offset of token 0 in the file */
+    char tokenizer[64];  /* name */
+    struct digest128 tokenizer_digest, content_digest;
+    double entropy0, entropy1; /* bits per byte of order-0 and order-1 counts of the text bytes, for orientation; NAN if unknown */
+};
+
+/* Checks names, types, shapes, layout (contiguous, no external storage, no links) and sizes against the file; refuses what is not ours.
+ * verify also reads all and compares the content digest. Owns: the descriptor until tokens_close.
+ * Fails: ST_DATA with the path and what was expected. */
+enum status tokens_open(const char *path, bool verify, struct tokens *out) MUST_USE;
+void tokens_close(struct tokens *t);
+/* n tokens from `first` as int32. Fails: ST_DATA on a short read or a token >= vocab. */
+enum status tokens_read(const struct tokens *t, int64_t first, int64_t n, int32_t *out) MUST_USE;
+
+/* Writing: one process. Append documents; publish renames a finished file into place (never a half file under the final name).
+ * Owns: until tokens_publish or tokens_abandon. */
+struct tokens_writer;
+enum status tokens_create(const char *path, const char *tokenizer, struct digest128 tokenizer_digest, int64_t vocab,
+                          struct tokens_writer **out) MUST_USE;
+enum status tokens_append(struct tokens_writer *w, const int32_t *tokens, int64_t n, const unsigned char *text,
+                          int64_t text_bytes) MUST_USE;
+enum status tokens_publish(struct tokens_writer *w) MUST_USE;
+void tokens_abandon(struct tokens_writer *w);
+
+/* The prefetch thread: reads the next microbatches' windows by byte offset, never calling HDF5 or MPI. */
+struct prefetch;
+enum status prefetch_open(const struct tokens *t, const struct order *o, int64_t sequences_per_batch, struct prefetch **out) MUST_USE;
+/* inputs and targets [B,T] of the B samples starting at sample index `first` (step * sequences + slot): targets are inputs shifted by one.
+ * Hints the next request so that the thread reads ahead. Samples at or past `limit` are padding: inputs 0, targets -1 (no loss). */
+enum status prefetch_batch(struct prefetch *p, int64_t first, int64_t count, int64_t limit, int64_t next, int32_t *inputs,
+                           int32_t *targets) MUST_USE;
+void prefetch_close(struct prefetch *p);
+
+#endif

@@ -1,0 +1,45 @@
+/* vec.h: elementwise kernels and row sums in the best instruction set chosen at run time; vector body and tail use the same formulas,
+ * so a row cut anywhere gives the same bits, and every instruction set of one binary and lane order is documented in README.md.
+ * All counts may be any n >= 0; pointers need no alignment. */
+#ifndef LAMINA_MATH_VEC_H
+#define LAMINA_MATH_VEC_H
+
+#include <stdint.h>
+
+/* exp, log, tanh, 1/sqrt of fp32 to about 2 ulp; exp of less than -87 is 0. */
+void vec_exp(float *restrict out, const float *restrict x, int64_t n);
+void vec_log(float *restrict out, const float *restrict x, int64_t n);
+void vec_tanh(float *restrict out, const float *restrict x, int64_t n);
+float scalar_exp(float x);
+float scalar_log(float x);
+float scalar_tanh(float x);
+
+/* Sums in double in a fixed order that depends on n only (16 partial sums, then a fixed tree). */
+double vec_sum(const float *x, int64_t n);
+double vec_sum_squares(const float *x, int64_t n);
+double vec_dot(const float *x, const float *y, int64_t n);
+float vec_max(const float *x, int64_t n);
+
+void vec_add(float *restrict out, const float *restrict x, int64_t n);            /* out += x */
+void vec_axpy(float *restrict out, float a, const float *restrict x, int64_t n);  /* out = fma(a, x, out) */
+void vec_scale(float *restrict out, float a, const float *restrict x, int64_t n); /* out = a*x */
+
+/* exp(x - max) into out, and their sum in double: the body of a softmax row. */
+double vec_softmax_body(float *restrict out, const float *restrict x, float max, int64_t n);
+
+/* GELU, tanh form (Hendrycks & Gimpel 2016), and its derivative times dy. */
+void vec_gelu(float *restrict out, const float *restrict x, int64_t n);
+void vec_gelu_backward(float *restrict dx, const float *restrict x, const float *restrict dy, int64_t n);
+/* y = silu(a) * b (Shazeer 2020), and da, db. */
+void vec_swiglu(float *restrict y, const float *restrict a, const float *restrict b, int64_t n);
+void vec_swiglu_backward(float *restrict da, float *restrict db, const float *restrict a, const float *restrict b, const float *restrict dy,
+                         int64_t n);
+
+/* Rows between storage and fp32: returns x itself when it is fp32, else converts into scratch. */
+#include "common/tensor/tensor.h"
+const float *row_load(const struct tensor *t, int64_t first, int64_t n, float *scratch);
+/* Writable fp32 row: the tensor itself when fp32, else scratch; row_store rounds it back (no-op when fp32). */
+float *row_open(const struct tensor *t, int64_t first, int64_t n, float *scratch);
+void row_store(const struct tensor *t, int64_t first, int64_t n, const float *row);
+
+#endif
