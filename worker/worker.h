@@ -1,0 +1,128 @@
+/* worker.h: all that the coordinator sees of the mechanism: plan a run, open it on every rank, do steps, evaluate, generate, save and load.
+ * Policy (when to save, evaluate, stop, what to keep) is above this line; nothing here decides it. */
+#ifndef LAMINA_WORKER_WORKER_H
+#define LAMINA_WORKER_WORKER_H
+
+#include "common/base/digest.h"
+#include "common/comm/comm.h"
+#include "common/config/config.h"
+#include "common/plan/plan.h"
+
+/* Everything that may be named in a configuration: optimizers, schedules, families. */
+const struct config_tables *worker_tables(void);
+
+/* --- Planning: no MPI, no files ------------------------------------------------------------------------------------ */
+
+/* Resolve the precision for this machine (auto: bf16 where the hardware has it), write the tapes, assign rules, cut.
+ * compute: DT_F32 or DT_BF16; worker_compute resolves `auto` for this process, the caller agrees over ranks (bf16 only if all have it).
+ * Fails: ST_CONFIG, ST_LAUNCH, with all problems in one text. */
+enum dtype worker_compute(const struct config *config);
+enum status worker_plan(struct arena *arena, const struct config *config, enum dtype compute, int ranks, struct plan *out,
+                        struct text *problems) MUST_USE;
+
+enum worker_mode { WORKER_TRAIN, WORKER_EVALUATE }; /* EVALUATE: weights alone, forward alone */
+
+/* Bytes per arena on one rank, measured by the same builders that the run uses. */
+struct worker_memory {
+    size_t run, step, pass, scratch, data, total;
+};
+enum status worker_measure(const struct plan *plan, enum worker_mode mode, int rank, int threads, struct worker_memory *out) MUST_USE;
+
+/* --- A run ---------------------------------------------------------------------------------------------------------- */
+
+struct worker;
+
+/* Places all memory of this rank and opens the token files (train source, and valid sources). The plan must be equal on all ranks.
+ * Owns: until worker_close. Collective: yes, equal plan and mode. */
+enum status worker_open(const struct comm *world, const struct plan *plan, enum worker_mode mode, struct worker **out) MUST_USE;
+void worker_close(struct worker *w);
+
+/* Initial weights by (seed, tensor, element). Local. */
+void worker_fresh(struct worker *w);
+
+/* One step: header (equal on all ranks) -> report (equal on all ranks). */
+struct step_header {
+    int64_t step;        /* from 1: the step to do now */
+    bool skip_nonfinite; /* else a non-finite gradient after the redo stops with ST_DIVERGED */
+    unsigned signals;    /* this rank's signal bits so far: the only field that may differ */
+};
+enum step_outcome { STEP_APPLIED, STEP_SKIPPED };
+enum { WORKER_MAX_LR = CONFIG_MAX_RULES };
+struct phase_times {
+    double forward, backward, gather, reduce, optimizer, data, total;
+}; /* seconds of this step */
+struct step_report {
+    int64_t step, tokens;     /* tokens with loss in the step, world-wide */
+    double loss;              /* mean nats per token */
+    double norm, clip;        /* global norm of averaged gradients before clipping, factor applied */
+    double lr[WORKER_MAX_LR]; /* per rule */
+    int redone;               /* attempts beyond the first */
+    enum step_outcome outcome;
+    int nonfinite_param; /* first tensor in name order with a non-finite gradient, -1: none */
+    unsigned signals;    /* OR over ranks */
+    struct phase_times least, mean, most;
+    int slowest; /* rank with the largest compute time */
+};
+/* Collective: yes, equal header but for signals. Fails: ST_DIVERGED; a local failure of any rank as that rank's status. */
+enum status worker_step(const struct comm *world, struct worker *w, const struct step_header *header, struct step_report *report) MUST_USE;
+
+/* Mean loss over the first `batches` batches of `sequences` windows of a valid source (0: all of it), in file order; the last
+ * batch is padded to shape. Collective: yes, equal arguments. */
+struct eval_result {
+    int64_t tokens;
+    double nats, loss, bits_per_byte;
+};
+enum status worker_evaluate(const struct comm *world, struct worker *w, int source, int64_t batches, struct eval_result *out) MUST_USE;
+
+/* Digest of the whole state (or of the weights only), as DESIGN fixes it: tensors in name order in tensor coordinates, then scalars.
+ * Collective: yes. */
+enum status worker_digest(const struct comm *world, struct worker *w, bool weights_only, struct digest128 *out) MUST_USE;
+
+/* Write state.h5 into an existing folder / read it. Publication (manifest, rename) is common/store/publish.h, decided above.
+ * load: any rank count and shard mode; EVALUATE mode reads weights alone. facts: what the file says besides tensors.
+ * Collective: yes, equal folder. Fails: ST_IO, ST_DAMAGED, ST_CONFIG (another model). */
+struct worker_facts {
+    int64_t step, tokens;
+    struct digest128 config, fingerprint;
+    int64_t lineage; /* grows when resumed under another fingerprint */
+};
+enum status worker_save(const struct comm *world, struct worker *w, const char *path, const char *config_text,
+                        const struct worker_facts *facts) MUST_USE;
+enum status worker_load(const struct comm *world, struct worker *w, const char *path, struct worker_facts *facts) MUST_USE;
+
+int64_t worker_step_done(const struct worker *w); /* last applied or skipped step */
+int64_t worker_tokens_done(const struct worker *w);
+/* Facts of an open token file, for bits per byte and entropies. kind 0: train, 1: valid. */
+struct tokens;
+const struct tokens *worker_tokens(const struct worker *w, int kind, int index);
+
+/* Measured by independent counters, for planned against measured. */
+struct worker_counters {
+    size_t run, step, pass, scratch, data;
+    int gathered_most;
+    int64_t steps;
+    int64_t bytes[COMM_PHASES]; /* of the last step */
+};
+void worker_counters(const struct worker *w, struct worker_counters *out);
+
+/* --- Generation ------------------------------------------------------------------------------------------------------- */
+
+struct generate_options {
+    int64_t max_tokens;
+    double temperature; /* 0: greedy */
+    int64_t top_k;      /* 0: all */
+    double top_p;       /* 1: all */
+    uint64_t seed;
+    int32_t stop_token; /* -1: none */
+    bool cached;        /* false: recompute the whole context for each token (the reference) */
+};
+/* Continue ids[0..n) and hand every new token to `emit` on every rank alike; emit returns false to stop (equal on all ranks).
+ * Context slides by dropping the older half when it is full. Collective: yes, equal arguments. */
+enum status worker_generate(const struct comm *world, struct worker *w, const struct generate_options *options, const int32_t *ids,
+                            int64_t n, bool (*emit)(void *context, int32_t token), void *context) MUST_USE;
+
+/* This machine's numerics fingerprint for the plan's kernel shapes. Local. */
+struct fingerprint;
+void worker_fingerprint(const struct plan *plan, struct fingerprint *out);
+
+#endif
