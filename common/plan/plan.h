@@ -7,6 +7,8 @@
 #include "common/plan/optimizer.h"
 #include "common/plan/program.h"
 
+enum { PLAN_SLICE_BYTES = 64 << 20 }; /* sums across groups work in slices of at most this */
+
 struct plan {
     const struct config *config;
     const struct model_desc *model;
@@ -46,15 +48,21 @@ enum status plan_build(struct arena *arena, const struct plan_input *input, stru
 /* Everything that must be equal on all ranks. */
 struct digest128 plan_digest(const struct plan *plan);
 
-/* The shape of this rank's program for a phase. */
-struct program_shape plan_program(const struct plan *plan, enum phase phase, int rank, int64_t n_local, int64_t n_most);
+/* Weights are gathered per unit instead of resident (shard: full in a group of more than one). */
+bool plan_gathers(const struct plan *plan);
+/* Is a parameter (some parameter of each unit) updated at this step? */
+bool plan_trained(const struct plan *plan, int param, int64_t step);
+void plan_trained_units(const struct plan *plan, int64_t step, bool *trains);
 
-/* Bytes that rank r sends in one training step (attempt not redone), by comm phase and counting rule of comm.h.
- * `round_bytes` is what the optimizer exchanges (driver). */
+/* The shape of a rank's program: n_local microbatches of its own, n_most at the rank that has most. */
+struct program_shape plan_program(const struct plan *plan, enum phase phase, int64_t n_local, int64_t n_most, const bool *trains);
+
+/* Bytes of weights and gradients that rank r sends in a training step done in one attempt, by comm phase and the counting rule of comm.h.
+ * What the optimizer exchanges and the report are the worker's to add (worker_traffic). */
 struct traffic {
     int64_t bytes[COMM_PHASES];
 };
-void plan_traffic(const struct plan *plan, int rank, struct traffic *out);
+void plan_traffic(const struct plan *plan, int rank, int64_t step, struct traffic *out);
 
 /* State bytes per parameter of a rule's slots on a tensor. */
 double plan_state_bytes(const struct plan *plan, int param);

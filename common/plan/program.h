@@ -27,13 +27,14 @@ enum phase { PHASE_TRAIN, PHASE_EVALUATE };
 struct program_shape {
     enum phase phase;
     int n_units;
-    bool tied;       /* head actions also need (and contribute to) the embedding unit */
-    bool gathered;   /* weights are gathered per unit (shard: full) */
-    bool to_owner;   /* contributions leave after each pass (accumulate: owner); else once, after the last pass */
-    int64_t window;  /* microbatches per pass */
-    int64_t n_local; /* microbatches of this rank in the step */
-    int64_t n_most;  /* of the rank that has most: every rank does the same number of gathers and reductions */
-    bool trains[3];  /* UNIT_KINDS: some parameter of the kind is trained: no backward below the lowest trained unit */
+    bool tied;          /* head actions also need (and contribute to) the embedding unit */
+    bool gathered;      /* weights are gathered per unit (shard: full) */
+    bool reduced;       /* contributions travel to owners at all (a group of more than one) */
+    bool to_owner;      /* ... after each pass (accumulate: owner); else once, after the last pass */
+    int64_t window;     /* microbatches per pass */
+    int64_t n_local;    /* microbatches of this rank in the step */
+    int64_t n_most;     /* of the rank that has most: every rank does the same number of gathers and reductions */
+    const bool *trains; /* [n_units]: some parameter of the unit is trained now; no backward below the lowest such unit */
 };
 
 /* Actions of one pass: microbatches [0, n_now) of this rank, n_now <= window, 0 for a rank without work. */
@@ -41,10 +42,14 @@ struct program {
     int n;
     struct action *actions;
 };
+/* Actions after the last pass: contributions that were kept leave for their owners (empty when to_owner, or in a group of one). */
+void program_finish(struct arena *arena, const struct program_shape *shape, struct program *out);
 void program_pass(struct arena *arena, const struct program_shape *shape, int64_t n_now, struct program *out);
 /* Passes per step: ceil(n_most / window). */
 int64_t program_passes(const struct program_shape *shape);
 const char *action_name(enum action_kind kind);
+/* The lowest unit that backward reaches: the lowest trained one (the head at least). */
+int program_lowest(const struct program_shape *shape);
 /* Most units whose gathered weights exist at one time; the design promises at most two. */
 int program_gathered_most(const struct program *p);
 
