@@ -12,8 +12,8 @@
         if (!(condition)) check_failed(__FILE__, __LINE__, #condition);                                                                    \
     } while (0)
 
-/* Prints file, line, condition and the trace, then calls the hook (comm installs one that ends all ranks with the
- * exit code of ST_BUG), or abort() where none is installed. Does not return. */
+/* Records file, line and condition as this thread's failure and calls the hook with ST_BUG (comm installs comm_abort, which
+ * prints the failure and ends all ranks); where none is installed, or it returns, prints the failure and calls abort(). */
 _Noreturn void check_failed(const char *file, int line, const char *condition);
 void check_on_failure(void (*hook)(enum status));
 

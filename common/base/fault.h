@@ -25,8 +25,9 @@ enum fault_point {
         FAULT_COUNT
 };
 
-/* ST_OK unless armed for this process's rank and the count is reached. */
+/* ST_OK, except once: on the count-th visit (default the first) of the point that is armed for this process's rank. */
 enum status fault_here(enum fault_point point) MUST_USE;
+/* Reads LAMINA_FAULT; one that cannot be understood is ignored with a warning. Called once, before other threads exist. */
 void fault_arm_from_environment(int rank);
 
 #endif

@@ -9,7 +9,8 @@
  * their own file through log_to. */
 void log_note(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_warn(const char *format, ...) PRINTF_LIKE(1, 2);
-/* The sentence, exit meaning and (with LAMINA_TRACE set) the trace of this thread's failure, once. */
+/* The sentence, exit meaning and (with LAMINA_TRACE set) the trace of this thread's failure; forgets it, so that it
+ * is told once. */
 void log_failure(enum status code);
 void log_mute(bool mute);
 /* Everything noted is also appended to this file with a time stamp (log/rank-NNNN.log). NULL closes it.

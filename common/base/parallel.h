@@ -8,8 +8,8 @@
 typedef void (*parallel_task_fn)(void *context, int64_t task, int thread);
 
 /* Run fn(context, 0 .. n_tasks-1, thread), each once, in any order, on up to parallel_threads() threads; return when all are
- * done. Not nested: called inside a task it runs the tasks in place. Uses OpenMP (oneDNN's runtime too), so a library
- * called from a task runs sequentially. Sets FTZ|DAZ on every thread. */
+ * done. Called by one thread of the process only. Not nested: called inside a task it runs the tasks in place. Uses OpenMP (oneDNN's
+ * runtime too), so a library called from a task runs sequentially. Sets FTZ|DAZ on every thread. */
 void parallel_for(int64_t n_tasks, parallel_task_fn fn, void *context);
 
 /* Threads of this process: OMP_NUM_THREADS, or what parallel_set_threads said. */

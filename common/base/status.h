@@ -41,6 +41,8 @@ enum status {
 
 /* TRY_ALL(comm, local call): all ranks agree on the worst status first. It stands in common/comm/agree.h. */
 
+enum { STATUS_TEXT_BYTES = 8192 }; /* a longer sentence is cut and ends in "..." */
+
 /* Record the text of a new failure for this thread (an older text is replaced) and return code. */
 enum status status_fail(enum status code, const char *file, int line, const char *format, ...) PRINTF_LIKE(4, 5);
 

@@ -17,7 +17,7 @@ void text_add_bytes(struct text *text, const char *bytes, size_t n);
 void text_free(struct text *text);
 
 /* The candidate nearest to word by edit distance (transpositions count one), or NULL when none is near
- * (distance > max(2, length / 3)). */
+ * (distance > max(2, length / 3), or nothing of the word is left). */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 
 /* Shell-like match of the whole name: * any run, ? one character. */
@@ -33,7 +33,8 @@ char *str_seconds(char *buffer, size_t size, double seconds);
 /* 1234567 -> "1,234,567" */
 char *str_count(char *buffer, size_t size, int64_t n);
 
-/* Append bytes with controls and invalid UTF-8 made visible, so that data cannot drive a terminal. */
+/* Append bytes with controls, direction marks and invalid UTF-8 written as \xNN, so that data cannot drive a terminal. New
+ * line and tab stay as they are. */
 void text_add_printable(struct text *text, const char *bytes, size_t n);
 
 #endif
