@@ -24,7 +24,7 @@ struct tape_value {
     struct tensor shape; /* data NULL */
     int param;           /* VALUE_PARAM: index in the unit's shape, */
     bool tied;           /* or in the embedding unit's */
-    size_t offset;       /* in the saved or the temporary region */
+    size_t offset;       /* in the saved or the temporary region; a parameter's in its unit's buffer */
     bool needs_grad;
     size_t grad_offset;    /* in the backward region; unused for boundaries and parameters */
     int first_op, last_op; /* forward lifetime */
@@ -33,7 +33,8 @@ struct tape_op {
     const struct op_desc *desc;
     struct op_shape shape;
     int in[OP_MAX], out[OP_MAX], param[OP_MAX];
-    size_t saved_offset[OP_MAX]; /* in the saved region */
+    size_t saved_offset[OP_MAX]; /* in the saved region; in the temporary one where no backward follows */
+    size_t cache_offset[OP_MAX]; /* in the unit's cache */
     bool add[OP_MAX];            /* d_in[i] already holds a sum when backward reaches this op */
     bool want[OP_MAX];           /* d_in[i] is needed */
 };
@@ -44,11 +45,12 @@ struct tape {
     int64_t batch, time, width, cache_tokens;
     struct unit_shape unit;             /* parameters declared on the way */
     const struct unit_shape *embedding; /* of the embedding unit, for a tied head; NULL while writing that one */
-    int n_values, n_ops, input, output;
+    int n_values, n_ops, input, output; /* value numbers; -1: none yet */
     struct tape_value value[TAPE_MAX_VALUES];
     struct tape_op op[TAPE_MAX_OPS];
     struct arena *attributes; /* attributes of ops live here */
     /* After tape_layout: */
+    bool train;
     size_t saved_bytes, forward_bytes, backward_bytes, scratch_bytes, shared_bytes, cache_bytes;
     double flops_forward, flops_backward;
     int64_t contributions; /* most additions to one parameter element per microbatch */
@@ -70,8 +72,8 @@ int tape_op(struct tape *t, const struct op_desc *op, const void *attr, size_t a
             const int param[]);
 void tape_output(struct tape *t, int value);
 
-/* Lifetimes and offsets. train: backward will run (values it reads become saved). trained[param]: 1 where the parameter needs a gradient;
- * NULL: all. below: the gradient of the unit's input is needed. */
+/* Lifetimes and offsets. train: backward will run, so values it reads become saved. below: the gradient of the unit's input is needed.
+ * Which parameters are frozen may change in a run: the sinks say it (sum NULL), the layout does not depend on it. */
 void tape_layout(struct tape *t, bool train, bool below);
 
 /* Addresses for one run of the tape. */
@@ -80,7 +82,7 @@ struct tape_run {
     const void *tied_weights;       /* the embedding unit's, for a tied head */
     const struct exact_sink *sinks; /* [unit.n_params], sum NULL: frozen; backward only */
     const struct exact_sink *tied_sinks;
-    void *input, *output;     /* boundary activations */
+    void *input, *output;     /* boundary activations; a recomputing forward writes output again (to the same bits) */
     void *d_input, *d_output; /* their gradients; d_input NULL: not wanted */
     const int32_t *tokens, *targets;
     unsigned char *saved, *pass; /* regions of saved_bytes and max(forward_bytes, backward_bytes) */
