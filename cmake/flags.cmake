@@ -1,14 +1,17 @@
-# Compiler flags of the whole house, and the two helpers by which folders become libraries and tests become tests.
+# Compiler flags of the whole house, and the helper by which a folder becomes a library.
+
+get_filename_component(lamina_root ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 
 add_library(lamina_flags INTERFACE)
-target_include_directories(lamina_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_include_directories(lamina_flags INTERFACE ${lamina_root})
 target_compile_definitions(lamina_flags INTERFACE _GNU_SOURCE)
 target_compile_options(lamina_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
   -Wvla -Wformat=2 -Wundef -Wdouble-promotion -Wpointer-arith -Wcast-qual -Wno-unused-parameter
-  -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-common)
+  -ffp-contract=off -fno-math-errno -fno-trapping-math # the same bits wherever it is compiled: no silent fused multiply-add
+  -fno-common -fmacro-prefix-map=${lamina_root}/=)     # messages and traces name common/base/arena.c, not where it was built
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  target_compile_options(lamina_flags INTERFACE -march=x86-64-v2)
+  target_compile_options(lamina_flags INTERFACE -march=x86-64-v2) # SIMD files have flags of their own and are chosen at run time
 endif()
 if(LAMINA_WERROR)
   target_compile_options(lamina_flags INTERFACE -Werror)
@@ -20,8 +23,8 @@ endif()
 set(CMAKE_C_FLAGS_RELEASE "-O3 -g1 -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g -DLAMINA_DEBUG=1")
 
-# lamina_library(NAME DEPENDS a b LINK x y [PRIVATE p]): every .c file of this folder (and of SUBFOLDERS) is one static library.
-# DEPENDS are our own libraries (their include rights follow the include map in tests/lint), LINK outside ones.
+# lamina_library(NAME DEPENDS a b LINK x y SUBFOLDERS s t EXCLUDE regex): every .c file of this folder, and of its SUBFOLDERS, is one static
+# library. DEPENDS are our own libraries (who may include whom stands in tests/lint/map.txt), LINK are outside ones.
 function(lamina_library name)
   cmake_parse_arguments(L "" "" "DEPENDS;LINK;SUBFOLDERS;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.c)
