@@ -1,0 +1,25 @@
+/* metrics_file.h: metrics.jsonl, one JSON object per line; written by sinks/jsonl.c, read back when a run goes on. */
+#ifndef LAMINA_COORDINATOR_METRICS_FILE_H
+#define LAMINA_COORDINATOR_METRICS_FILE_H
+
+#include "coordinator/sinks/sink.h"
+
+struct json_t;
+/* A number, or null where JSON has none (NaN, infinities). */
+struct json_t *metrics_number(double x);
+/* Appends the object as one line with one write, and frees it. Fails: ST_IO. */
+enum status metrics_append(const char *path, struct json_t *object) MUST_USE;
+
+/* Drops lines of steps after `step`, which a killed process wrote and the resumed one will do again. Fails: ST_IO. */
+enum status metrics_cut(const char *path, int64_t step) MUST_USE;
+
+/* What a plot needs of every line; evaluation: the loss is of a valid source. A file that does not exist has no lines; a line that does
+ * not read is passed over. Fails: ST_IO. */
+struct metrics_point {
+    int64_t step;
+    double loss, bits_per_byte;
+    bool evaluation;
+};
+enum status metrics_each(const char *path, void (*take)(void *context, const struct metrics_point *point), void *context) MUST_USE;
+
+#endif

@@ -1,0 +1,175 @@
+#include "session.h"
+#include "common/base/check.h"
+#include "common/base/parallel.h"
+#include "common/comm/agree.h"
+#include "common/math/fingerprint.h"
+#include "common/math/product.h"
+#include "coordinator/peak.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void session_open(struct session *s)
+{
+    *s = (struct session){ .ranks = 1, .threads = 1 };
+    arena_open_growing(&s->arena, "session");
+}
+
+void session_close(struct session *s)
+{
+    if (s->arena.name != NULL) arena_close(&s->arena);
+    *s = (struct session){ 0 };
+}
+
+/* --- Configuration ---------------------------------------------------------------------------------------------------- */
+
+/* The failure carries the problems, so that it can travel to the rank that prints. */
+static enum status carry(enum status s, const struct text *problems)
+{
+    if (problems->length == 0) return s;
+    size_t n = problems->length;
+    while (n > 0 && problems->data[n - 1] == '\n') n--;
+    return status_fail(s, __FILE__, __LINE__, "%.*s", (int)n, problems->data);
+}
+
+static enum status read_config(struct session *s, const char *path, const struct options *options)
+{
+    struct text problems = { 0 };
+    enum status result = config_read(path, options->override, options->n_overrides, worker_tables(), &s->arena, &s->config, &problems);
+    if (result != ST_OK) result = carry(result, &problems);
+    text_free(&problems);
+    return result;
+}
+
+/* Problems begin with file:line:column, so that editors find them: they are printed as they are, once, by whoever speaks. */
+static enum status tell_problems(enum status s, bool speaks, const char *path)
+{
+    if (s != ST_CONFIG) return s;
+    if (speaks) (void)fprintf(stderr, "%s\n", status_text());
+    FAIL(ST_CONFIG, "%s: nothing was started; the lines above say what to correct", path);
+}
+
+enum status session_config(struct session *s, const char *path, const struct options *options)
+{
+    return tell_problems(read_config(s, path, options), true, path);
+}
+
+enum status session_config_all(const struct comm *world, struct session *s, const char *path, const struct options *options)
+{
+    TRY(tell_problems(comm_agree(world, read_config(s, path, options)), comm_rank(world) == 0, path));
+    return comm_same(world, "configuration", config_digest(s->config, worker_tables()));
+}
+
+enum status session_config_stored(struct arena *arena, const char *name, const struct text *text, struct config **out)
+{
+    struct text problems = { 0 };
+    enum status s = config_parse(name, text->data, text->length, NULL, 0, worker_tables(), arena, out, &problems);
+    if (s != ST_OK) s = status_fail(ST_DAMAGED, __FILE__, __LINE__, "%s: the stored configuration does not read:\n%s", name, problems.data);
+    text_free(&problems);
+    return s;
+}
+
+/* --- Machine ---------------------------------------------------------------------------------------------------------- */
+
+static enum status choose_machine(struct session *s)
+{
+    if (getenv("OMP_NUM_THREADS") == NULL) parallel_set_threads(s->cores.allowed / s->cores.sharing);
+    s->threads = parallel_threads();
+    return math_start(getenv("LAMINA_ISA"));
+}
+
+enum status session_machine(struct session *s)
+{
+    cores_here(&s->cores);
+    return choose_machine(s);
+}
+
+enum status session_machine_all(const struct comm *world, struct session *s)
+{
+    s->ranks = comm_size(world);
+    TRY(cores_all(world, &s->cores));
+    TRY_ALL(world, choose_machine(s));
+    return ST_OK;
+}
+
+/* --- Plan ------------------------------------------------------------------------------------------------------------- */
+
+static enum status build_plan(struct session *s, enum dtype compute, int ranks)
+{
+    struct text problems = { 0 };
+    enum status result = worker_plan(&s->arena, s->config, compute, ranks, &s->plan, &problems);
+    if (result != ST_OK) result = carry(result, &problems);
+    text_free(&problems);
+    return result;
+}
+
+/* lacking: a host without bf16 hardware, NULL when all have it. */
+static void explain_precision(struct session *s, enum dtype compute, const char *lacking)
+{
+    const char *how = product_describe(compute);
+    if (s->config->precision.compute != COMPUTE_AUTO)
+        (void)snprintf(s->precision, sizeof s->precision, "%s, as the configuration asks (%s)", dtype_name(compute), how);
+    else if (lacking == NULL)
+        (void)snprintf(s->precision, sizeof s->precision, "bf16: auto, and every rank has hardware for it (%s)", how);
+    else
+        (void)snprintf(s->precision, sizeof s->precision, "fp32: auto, and %s has no hardware for bf16 (%s)", lacking, how);
+}
+
+static void resolve_precision(struct config *config, enum dtype compute)
+{
+    config->precision.compute = compute == DT_BF16 ? COMPUTE_BF16 : COMPUTE_FP32;
+}
+
+enum status session_plan(struct session *s, int ranks)
+{
+    const enum dtype compute = worker_compute(s->config);
+    explain_precision(s, compute, compute == DT_BF16 ? NULL : "this machine");
+    resolve_precision(s->config, compute);
+    s->ranks = ranks;
+    return tell_problems(build_plan(s, compute, ranks), true, s->config->file);
+}
+
+enum status session_plan_all(const struct comm *world, struct session *s)
+{
+    /* The lowest rank without bf16, or size. */
+    int64_t lacking = worker_compute(s->config) == DT_BF16 ? comm_size(world) : comm_rank(world);
+    lacking = -lacking;
+    TRY(comm_max_i64(world, COMM_CONTROL, &lacking, 1));
+    lacking = -lacking;
+    const enum dtype compute = lacking == comm_size(world) ? DT_BF16 : DT_F32;
+    explain_precision(s, compute, compute == DT_BF16 ? NULL : comm_host(world, (int)lacking));
+    resolve_precision(s->config, compute);
+    return tell_problems(comm_agree(world, build_plan(s, compute, comm_size(world))), comm_rank(world) == 0, s->config->file);
+}
+
+/* --- Sameness and speed ------------------------------------------------------------------------------------------------ */
+
+enum status session_fingerprint_all(const struct comm *world, struct session *s)
+{
+    struct fingerprint mine = { 0 };
+    worker_fingerprint(&s->plan, &mine);
+    s->fingerprint = fingerprint_digest(&mine);
+    const int size = comm_size(world);
+    struct digest128 *all = arena_place_n(&s->arena, (size_t)size * FINGERPRINT_MAX, sizeof *all);
+    TRY(comm_same(world, "list of kernels", digest_bytes(&mine.n, sizeof mine.n)));
+    TRY(comm_gather_all(world, COMM_CONTROL, mine.digest, sizeof mine.digest, all));
+    for (int r = 1; r < size; r++) {
+        for (int k = 0; k < mine.n; k++) {
+            if (digest_equal(all[k], all[r * FINGERPRINT_MAX + k])) continue;
+            FAIL(ST_LAUNCH,
+                 "rank 0 on %s and rank %d on %s compute %s with different bits: set LAMINA_ISA=avx2 for all ranks, or use like machines",
+                 comm_host(world, 0), r, comm_host(world, r), mine.kernel[k]);
+        }
+    }
+    return ST_OK;
+}
+
+enum status session_peak_all(const struct comm *world, struct session *s, bool at_length)
+{
+    TRY(comm_barrier(world)); /* all at one time: ranks of a node share its cores and its memory */
+    const double mine = at_length ? 1e9 * product_peak(s->plan.compute) : peak_quick(s->plan.compute);
+    int64_t sum = (int64_t)mine;
+    TRY(comm_sum_i64(world, COMM_CONTROL, &sum, 1));
+    s->peak = (double)sum;
+    return ST_OK;
+}

@@ -1,0 +1,42 @@
+#include "signals.h"
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+/* A handler may touch nothing but lock-free atomics; this is the one state that cannot be a parameter. */
+static atomic_uint seen;
+
+static const struct {
+    int number;
+    unsigned bit;
+    const char *name;
+} rows[] = { { SIGUSR1, SIGNAL_STOP_USR1, "USR1" }, { SIGTERM, SIGNAL_STOP_TERM, "TERM" }, { SIGINT, SIGNAL_STOP_INT, "INT" } };
+enum { N_ROWS = sizeof rows / sizeof rows[0] };
+
+static void note(int number)
+{
+    for (int i = 0; i < N_ROWS; i++)
+        if (rows[i].number == number) atomic_fetch_or_explicit(&seen, rows[i].bit, memory_order_relaxed);
+}
+
+void signals_install(void)
+{
+    struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
+    (void)sigemptyset(&action.sa_mask);
+    for (int i = 0; i < N_ROWS; i++) (void)sigaction(rows[i].number, &action, NULL);
+    (void)signal(SIGCONT, SIG_IGN);
+}
+
+unsigned signals_seen(void) { return atomic_load_explicit(&seen, memory_order_relaxed); }
+
+const char *signals_names(unsigned mask, char out[32])
+{
+    out[0] = '\0';
+    for (int i = 0; i < N_ROWS; i++) {
+        if (!(mask & rows[i].bit)) continue;
+        if (out[0] != '\0') (void)strcat(out, ", ");
+        (void)strcat(out, rows[i].name);
+    }
+    return out;
+}

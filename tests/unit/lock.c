@@ -1,0 +1,116 @@
+/* One process per run folder. */
+#include "coordinator/lock.h"
+#include "coordinator/file.h"
+#include <check.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[64], path[96];
+static struct text said;
+
+static void setup(void)
+{
+    strcpy(folder, "/tmp/lamina-lock-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/lock", folder);
+}
+static void teardown(void)
+{
+    (void)unlink(path);
+    (void)rmdir(folder);
+    text_free(&said);
+}
+
+static void write_lock(const char *host, long pid)
+{
+    char line[256];
+    const int n = snprintf(line, sizeof line, "host %s\npid %ld\nstarted 1\njob 77\n", host, pid);
+    ck_assert_int_eq(file_replace(path, line, (size_t)n), ST_OK);
+}
+static const char *this_host(void)
+{
+    static char host[256];
+    ck_assert_int_eq(gethostname(host, sizeof host), 0);
+    return host;
+}
+
+START_TEST(taken_once_and_free_again_after_release)
+{
+    ck_assert_int_eq(lock_take(folder, &said), ST_OK);
+    ck_assert_int_eq(lock_take(folder, &said), ST_BUSY);
+    lock_release(folder);
+    ck_assert(!file_exists(path));
+    ck_assert_int_eq(lock_take(folder, &said), ST_OK);
+}
+END_TEST
+
+START_TEST(another_process_is_refused_and_cannot_release)
+{
+    ck_assert_int_eq(lock_take(folder, &said), ST_OK);
+    const pid_t child = fork();
+    if (child == 0) {
+        const bool refused = lock_take(folder, &said) == ST_BUSY && strstr(status_text(), "working in this run") != NULL;
+        lock_release(folder);
+        _exit(refused ? 0 : 1);
+    }
+    int how = 0;
+    ck_assert_int_eq(waitpid(child, &how, 0), child);
+    ck_assert_int_eq(how, 0);
+    ck_assert(file_exists(path));
+}
+END_TEST
+
+START_TEST(a_dead_holder_of_this_host_is_taken_over_and_said)
+{
+    unsetenv("SLURMD_NODENAME");
+    write_lock(this_host(), INT_MAX); /* above any pid_max */
+    ck_assert_int_eq(lock_take(folder, &said), ST_OK);
+    ck_assert_ptr_nonnull(strstr(said.data, "took over the lock of process 2147483647"));
+}
+END_TEST
+
+START_TEST(a_recycled_pid_is_not_the_holder)
+{
+    write_lock(this_host(), getppid()); /* alive, but it did not start at tick 1 */
+    ck_assert_int_eq(lock_take(folder, &said), ST_OK);
+}
+END_TEST
+
+START_TEST(another_host_is_refused_with_the_remedy)
+{
+    write_lock("elsewhere", INT_MAX);
+    ck_assert_int_eq(lock_take(folder, &said), ST_BUSY);
+    ck_assert_ptr_nonnull(strstr(status_text(), "on elsewhere (job 77)"));
+    ck_assert_ptr_nonnull(strstr(status_text(), "remove"));
+}
+END_TEST
+
+START_TEST(an_unreadable_lock_is_refused)
+{
+    ck_assert_int_eq(file_replace(path, "", 0), ST_OK);
+    ck_assert_int_eq(lock_take(folder, &said), ST_BUSY);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("lock");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, taken_once_and_free_again_after_release);
+    tcase_add_test(t, another_process_is_refused_and_cannot_release);
+    tcase_add_test(t, a_dead_holder_of_this_host_is_taken_over_and_said);
+    tcase_add_test(t, a_recycled_pid_is_not_the_holder);
+    tcase_add_test(t, another_host_is_refused_with_the_remedy);
+    tcase_add_test(t, an_unreadable_lock_is_refused);
+    Suite *s = suite_create("lock");
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed > 0;
+}
