@@ -52,6 +52,9 @@ END
 refuse worker/train/x.c 'private to its folder' <<'END'
 #include "common/config/private.h"
 END
+accept coordinator/sinks/x.c <<'END'
+#include "coordinator/private.h"
+END
 refuse worker/train/x.c 'not by ..' <<'END'
 #include "../optim/driver.h"
 END
@@ -139,6 +142,11 @@ END
 # ---- the rest ----
 refuse common/base/x.h 'does not compile alone' <<'END'
 size_t f(void);
+END
+accept common/base/x.h <<'END'
+#ifndef LAMINA_BASE
+#error "common/base/x.h is for common/base"
+#endif
 END
 refuse common/base/x.c 'a path of one machine' <<'END'
 const char *path = "/home/someone/data";
