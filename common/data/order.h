@@ -5,22 +5,30 @@
 
 #include <stdint.h>
 
-/* A sample of an epoch is a window of context + 1 tokens of the file read as one stream; windows start at
- * shift(epoch) + i * context, 0 <= shift < context, i < windows(epoch). Sample index s = step * sequences + slot, from 0; epoch and place
- * follow from s and from the fixed number of windows per epoch: (n_tokens - context) / context ... the smallest over all shifts, so that
- * every epoch has the same count. Attention runs across document boundaries: a window may hold several documents, separated by the
- * end-of-document token. */
+/* A sample is a window of context + 1 tokens of the file read as one stream: context inputs, and the same shifted by one as targets.
+ * In epoch e the windows start at shift(e) + i * context, 0 <= i < windows, so that within an epoch no token is predicted twice and none
+ * between the first and the last window is left out. The number of windows is the same in every epoch:
+ *     windows = floor((n_tokens - 1) / context), less one where that is 64 or more,
+ * and shift(e) is uniform in [0, n_tokens - 1 - windows * context], all the places there are. So a long file gives up at most a 64th of an
+ * epoch for windows that fall elsewhere each time, and a short one (a test, a text to learn by heart) loses nothing. Sample index s = step
+ * * sequences + slot, from 0: epoch = s / windows, and place s % windows of the epoch's permutation. Attention runs across document
+ * boundaries: a window may hold several documents, separated by the end-of-document token. */
 struct order {
     uint64_t seed;
     uint32_t stream;
     int64_t n_tokens, context, windows;
 };
+enum { ORDER_LONG = 64 }; /* windows from which on one is given up for the shift */
 
 /* n_tokens must hold at least one window: windows = 0 tells the caller (who fails with ST_DATA). */
 struct order order_make(uint64_t seed, uint32_t stream, int64_t n_tokens, int64_t context);
-/* First token of sample s. Cost: O(1). */
+/* First token of sample s >= 0. Cost: O(1). */
 int64_t order_position(const struct order *o, int64_t sample);
-/* Permutation of [0, n) keyed by (seed, stream, epoch): Feistel network on the enclosing power of four with cycle walking; bijective. */
+/* First token of the windows of an epoch. */
+int64_t order_shift(const struct order *o, int64_t epoch);
+/* Permutation of [0, windows) keyed by (seed, stream, epoch): Feistel network on the enclosing power of four, its round function a
+ * Philox block, with cycle walking (fewer than four steps on average); bijective.
+ * Source: Black & Rogaway 2002, "Ciphers with arbitrary finite domains", method 3. */
 int64_t order_permute(const struct order *o, int64_t epoch, int64_t index);
 
 #endif
