@@ -1,0 +1,302 @@
+#define LAMINA_OPS_INSIDE
+#include "private.h"
+
+#include <math.h>
+
+/* Causal attention in tiles of queries by keys: no [T,T] tensor. Forward keeps a running maximum and sum per query (online softmax) and
+ * saves lse = max + ln sum; backward makes the probabilities again, tile by tile, from lse. Tiles are fp32 for every stored type.
+ * With scores s = q k / sqrt(D), p = softmax(s), o = p v:
+ *   dv = p^T do;  dp = do v^T;  ds = p (dp - delta), delta = sum do o;  dq = ds k / sqrt(D);  dk = ds^T q / sqrt(D). */
+enum { TILE = 128 };
+
+struct layout {
+    int64_t B, T, H, Hk, D, width; /* width: of a row [q | k | v] */
+    int64_t capacity;              /* tokens of the key/value cache, 0: none */
+};
+
+static struct layout layout_of(const struct op_shape *s)
+{
+    const struct heads_attr *a = s->attr;
+    const int64_t width = s->in[0].dim[2];
+    return (struct layout){ s->in[0].dim[0], s->in[0].dim[1], a->heads, a->kv_heads, width / (a->heads + 2 * a->kv_heads),
+                            width,           s->cache_tokens };
+}
+
+/* Floats of one thread: tiles and panels of forward; backward needs more of both and two whole gradients of a head. */
+static int64_t forward_floats(const struct layout *l) { return 2 * TILE * TILE + 4 * TILE * l->D; }
+static int64_t backward_floats(const struct layout *l) { return 3 * TILE * TILE + 6 * TILE * l->D + 2 * l->T * l->D; }
+
+static void attention_infer(struct op_shape *s)
+{
+    CHECK(s->n_in == 1 && s->n_param == 0 && s->in[0].n_dims == 3);
+    const struct layout l = layout_of(s);
+    CHECK(l.width == (l.H + 2 * l.Hk) * l.D && l.H % l.Hk == 0);
+    s->n_out = 1;
+    s->out[0] = tensor_with_cols(&s->in[0], l.H * l.D);
+    s->n_saved = 1;
+    s->saved[0] = tensor_make(DT_F32, 3, (int64_t[]){ l.B, l.H, l.T }, NULL);
+    if (l.capacity > 0) {
+        s->n_cache = 2;
+        s->cache[0] = s->cache[1] = tensor_make(s->compute, 4, (int64_t[]){ l.B, l.Hk, l.capacity, l.D }, NULL);
+    }
+    s->reads_in = s->reads_out = 1;
+    const size_t tiles = size_most(product_scratch(TILE, TILE, l.D, DT_F32), product_scratch(TILE, l.D, TILE, DT_F32));
+    s->scratch_bytes = floats(max_i64(forward_floats(&l), l.capacity > 0 ? 0 : backward_floats(&l))) + (tiles + 63) / 64 * 64;
+    s->flops_forward = 2.0 * (double)(l.B * l.H * l.D) * (double)l.T * (double)(l.T + 1);
+    s->flops_backward = 2.5 * s->flops_forward;
+}
+
+/* Rows of D values of one head, ld apart, wherever they stand: in [q | k | v] rows, in a cache, in the output. */
+struct view {
+    const struct tensor *tensor;
+    int64_t first, ld;
+};
+/* The same as fp32: in place where stored so, else converted. */
+struct panel {
+    const float *data;
+    int64_t ld;
+};
+
+static struct panel panel_load(struct view v, int64_t row, int64_t rows, int64_t D, float *scratch)
+{
+    if (v.tensor->dtype == DT_F32) return (struct panel){ tensor_f32(v.tensor) + v.first + row * v.ld, v.ld };
+    for (int64_t r = 0; r < rows; r++) row_load(v.tensor, v.first + (row + r) * v.ld, D, scratch + r * D);
+    return (struct panel){ scratch, D };
+}
+
+/* Queries are scaled by 1/sqrt(D) on the way, so scores come out of the product as they are used. */
+static void queries_load(struct view v, int64_t row, int64_t rows, int64_t D, float *q, float *spare)
+{
+    const float scale = (float)(1 / sqrt((double)D));
+    for (int64_t r = 0; r < rows; r++) vec_scale(q + r * D, scale, row_load(v.tensor, v.first + (row + r) * v.ld, D, spare), D);
+}
+
+static struct view head_view(const struct tensor *rows, const struct layout *l, int64_t width, int64_t b, int64_t head)
+{
+    return (struct view){ rows, b * l->T * width + head * l->D, width };
+}
+
+/* C = A B (+ C) of one tile, in this task; transposed: the operand is stored the other way round. */
+struct operand {
+    const float *data;
+    int64_t ld;
+    bool transposed;
+};
+struct tile_scratch {
+    void *memory;
+    size_t bytes;
+};
+static void multiply(float *c, int64_t ld, bool add, struct operand a, struct operand b, int64_t m, int64_t n, int64_t k,
+                     struct tile_scratch s)
+{
+    const struct product p = { .m = m,
+                               .n = n,
+                               .k = k,
+                               .a = { a.data, DT_F32, a.ld, a.transposed },
+                               .b = { b.data, DT_F32, b.ld, b.transposed },
+                               .c = c,
+                               .c_dtype = DT_F32,
+                               .c_ld = ld,
+                               .add = add };
+    product_sequential(&p, s.memory, s.bytes);
+}
+
+/* How many keys of the tile at `key` the query at absolute position `at` sees. */
+static int64_t visible(int64_t at, int64_t key, int64_t keys) { return max_i64(0, min_i64(keys, at - key + 1)); }
+
+/* --- Forward: a task is one tile of queries of one head ------------------------------------------------------------- */
+
+struct forward {
+    const struct op_call *call;
+    struct layout l;
+    int64_t blocks; /* tiles of queries */
+};
+
+static struct view keys_view(const struct forward *f, int64_t b, int64_t kv, int which)
+{
+    const struct layout *l = &f->l;
+    if (l->capacity > 0) return (struct view){ &f->call->cache[which], (b * l->Hk + kv) * l->capacity * l->D, l->D };
+    return head_view(&f->call->in[0], l, l->width, b, l->H + which * l->Hk + kv);
+}
+
+/* One row of scores into probabilities relative to the row's new maximum; the factor by which what was summed before shrinks. */
+static float absorb_scores(float *p, const float *s, int64_t seen, int64_t keys, float *max, double *sum)
+{
+    memset(p, 0, (size_t)keys * sizeof *p);
+    if (seen == 0) return 1;
+    const float before = *max, m = vec_max(s, seen), now = m > before ? m : before;
+    const float shrink = scalar_exp(before - now); /* 0 at first: before is -inf */
+    *sum = *sum * (double)shrink + vec_softmax_body(p, s, now, seen);
+    *max = now;
+    return shrink;
+}
+
+static void forward_task(void *context, int64_t task, int thread)
+{
+    const struct forward *f = context;
+    const struct layout *l = &f->l;
+    const int64_t block = f->blocks - 1 - task % f->blocks; /* long rows first: they take longest */
+    const int64_t head = task / f->blocks, b = head / l->H, h = head % l->H, D = l->D;
+    const int64_t first = block * TILE, rows = min_i64(TILE, l->T - first), start = l->capacity > 0 ? f->call->position : 0;
+
+    float *s = thread_scratch(f->call, thread), *p = s + TILE * TILE, *q = p + TILE * TILE, *o = q + TILE * D, *panels = o + TILE * D;
+    const int64_t used = forward_floats(l);
+    const struct tile_scratch scratch = { (unsigned char *)s + floats(used), f->call->shape->scratch_bytes - floats(used) };
+    float max[TILE], *lse = tensor_f32(&f->call->saved[0]) + head * l->T;
+    double sum[TILE];
+
+    queries_load(head_view(&f->call->in[0], l, l->width, b, h), first, rows, D, q, panels);
+    memset(o, 0, (size_t)(rows * D) * sizeof *o);
+    for (int64_t r = 0; r < rows; r++) max[r] = -INFINITY, sum[r] = 0;
+    const struct view keys = keys_view(f, b, h / (l->H / l->Hk), 0), values = keys_view(f, b, h / (l->H / l->Hk), 1);
+    for (int64_t key = 0; key < start + first + rows; key += TILE) {
+        const int64_t n = min_i64(TILE, start + first + rows - key);
+        const struct panel k = panel_load(keys, key, n, D, panels), v = panel_load(values, key, n, D, panels + TILE * D);
+        multiply(s, n, false, (struct operand){ q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D, scratch);
+        for (int64_t r = 0; r < rows; r++) {
+            const float shrink = absorb_scores(p + r * n, s + r * n, visible(start + first + r, key, n), n, &max[r], &sum[r]);
+            for (int64_t i = 0; i < D; i++) o[r * D + i] *= shrink;
+        }
+        multiply(o, D, true, (struct operand){ p, n, false }, (struct operand){ v.data, v.ld, false }, rows, D, n, scratch);
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t at = (b * l->T + first + r) * l->H * D + h * D;
+        float *y = row_open(&f->call->out[0], at, D, panels);
+        vec_scale(y, (float)(1 / sum[r]), o + r * D, D);
+        row_store(&f->call->out[0], at, D, y);
+        lse[first + r] = max[r] + scalar_log((float)sum[r]);
+    }
+}
+
+/* The keys and values of this call join those of earlier positions. */
+static void cache_task(void *context, int64_t head, int thread)
+{
+    (void)thread;
+    const struct forward *f = context;
+    const struct layout *l = &f->l;
+    const size_t item = dtype_bytes(f->call->shape->compute);
+    for (int which = 0; which < 2; which++) {
+        const struct view from = head_view(&f->call->in[0], l, l->width, head / l->Hk, l->H + which * l->Hk + head % l->Hk);
+        unsigned char *to = (unsigned char *)f->call->cache[which].data + (size_t)((head * l->capacity + f->call->position) * l->D) * item;
+        for (int64_t t = 0; t < l->T; t++)
+            memcpy(to + (size_t)(t * l->D) * item, (const unsigned char *)from.tensor->data + (size_t)(from.first + t * from.ld) * item,
+                   (size_t)l->D * item);
+    }
+}
+
+static void attention_forward(const struct op_call *call)
+{
+    struct forward f = { call, layout_of(call->shape), 0 };
+    f.blocks = ceil_div(f.l.T, TILE);
+    if (f.l.capacity > 0) {
+        CHECK(call->position + f.l.T <= f.l.capacity);
+        parallel_for(f.l.B * f.l.Hk, cache_task, &f);
+    }
+    parallel_for(f.l.B * f.l.H * f.blocks, forward_task, &f);
+}
+
+/* --- Backward: a task is one key/value head with the query heads that share it --------------------------------------- */
+
+/* What a task works with; pointers into its scratch. */
+struct backward {
+    const struct op_call *call;
+    struct layout l;
+    int64_t b, kv;
+    float *p, *s, *dp;                                 /* [TILE, TILE] */
+    float *q, *dq, *row, *k_panel, *v_panel, *d_panel; /* [TILE, D] */
+    float *dk, *dv;                                    /* [T, D] */
+    float delta[TILE];
+    struct tile_scratch scratch;
+};
+
+static void backward_place(struct backward *w, int thread)
+{
+    const int64_t D = w->l.D, used = backward_floats(&w->l);
+    float *memory = thread_scratch(w->call, thread);
+    w->scratch = (struct tile_scratch){ (unsigned char *)memory + floats(used), w->call->shape->scratch_bytes - floats(used) };
+    float **tiles[] = { &w->p, &w->s, &w->dp }, **panels[] = { &w->q, &w->dq, &w->row, &w->k_panel, &w->v_panel, &w->d_panel };
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++, memory += TILE * TILE) *tiles[i] = memory;
+    for (size_t i = 0; i < sizeof panels / sizeof *panels; i++, memory += TILE * D) *panels[i] = memory;
+    w->dk = memory;
+    w->dv = memory + w->l.T * D;
+}
+
+static void score_gradients(float *restrict ds, const float *restrict p, const float *restrict dp, float delta, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) ds[i] = p[i] * (dp[i] - delta);
+}
+
+/* One tile of queries (rows from `first`) against one tile of keys: adds to dq, dk, dv. */
+static void backward_tile(struct backward *w, struct panel d_out, const float *lse, int64_t first, int64_t rows, int64_t key)
+{
+    const int64_t D = w->l.D, n = min_i64(TILE, first + rows - key);
+    const struct panel k = panel_load(head_view(&w->call->in[0], &w->l, w->l.width, w->b, w->l.H + w->kv), key, n, D, w->k_panel);
+    const struct panel v = panel_load(head_view(&w->call->in[0], &w->l, w->l.width, w->b, w->l.H + w->l.Hk + w->kv), key, n, D, w->v_panel);
+    multiply(w->s, n, false, (struct operand){ w->q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D, w->scratch);
+    multiply(w->dp, n, false, (struct operand){ d_out.data, d_out.ld, false }, (struct operand){ v.data, v.ld, true }, rows, n, D,
+             w->scratch);
+    float *p = w->p, *ds = w->s; /* a row of scores is not needed once its probabilities are there */
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t seen = visible(first + r, key, n), row = r * n;
+        vec_softmax_body(p + row, w->s + row, lse[first + r], seen);
+        memset(p + row + seen, 0, (size_t)(n - seen) * sizeof *p);
+        score_gradients(ds + row, p + row, w->dp + row, w->delta[r], n);
+    }
+    multiply(w->dv + key * D, D, true, (struct operand){ p, n, true }, (struct operand){ d_out.data, d_out.ld, false }, n, D, rows,
+             w->scratch);
+    multiply(w->dq, D, true, (struct operand){ ds, n, false }, (struct operand){ k.data, k.ld, false }, rows, D, n, w->scratch);
+    multiply(w->dk + key * D, D, true, (struct operand){ ds, n, true }, (struct operand){ w->q, D, false }, n, D, rows, w->scratch);
+}
+
+static void backward_queries(struct backward *w, int64_t h, int64_t first)
+{
+    const struct layout *l = &w->l;
+    const int64_t D = l->D, rows = min_i64(TILE, l->T - first);
+    const struct view queries = head_view(&w->call->in[0], l, l->width, w->b, h), out = head_view(&w->call->out[0], l, l->H * D, w->b, h);
+    const struct view gradient = head_view(&w->call->d_out[0], l, l->H * D, w->b, h);
+    const float *lse = tensor_f32(&w->call->saved[0]) + (w->b * l->H + h) * l->T;
+    queries_load(queries, first, rows, D, w->q, w->row);
+    const struct panel d_out = panel_load(gradient, first, rows, D, w->d_panel);
+    for (int64_t r = 0; r < rows; r++)
+        w->delta[r] = (float)vec_dot(d_out.data + r * d_out.ld, row_load(out.tensor, out.first + (first + r) * out.ld, D, w->row), D);
+    memset(w->dq, 0, (size_t)(rows * D) * sizeof *w->dq);
+    for (int64_t key = 0; key < first + rows; key += TILE) backward_tile(w, d_out, lse, first, rows, key);
+    const float scale = (float)(1 / sqrt((double)D));
+    for (int64_t r = 0; r < rows; r++) {
+        vec_scale(w->row, scale, w->dq + r * D, D);
+        gradient_write(&w->call->d_in[0], queries.first + (first + r) * queries.ld, D, w->row, w->call->add[0], w->row + D);
+    }
+}
+
+static void backward_task(void *context, int64_t task, int thread)
+{
+    const struct op_call *c = context;
+    struct backward w = { .call = c, .l = layout_of(c->shape) };
+    const struct layout *l = &w.l;
+    const int64_t group = l->H / l->Hk, D = l->D;
+    w.b = task / l->Hk;
+    w.kv = task % l->Hk;
+    backward_place(&w, thread);
+    memset(w.dk, 0, (size_t)(2 * l->T * D) * sizeof *w.dk);
+    for (int64_t h = w.kv * group; h < (w.kv + 1) * group; h++)
+        for (int64_t first = 0; first < l->T; first += TILE) backward_queries(&w, h, first);
+    for (int which = 0; which < 2; which++) {
+        const struct view to = head_view(&c->d_in[0], l, l->width, w.b, l->H + which * l->Hk + w.kv);
+        const float *gradient = which == 0 ? w.dk : w.dv; /* dk used the scaled queries: 1/sqrt(D) is in it */
+        for (int64_t t = 0; t < l->T; t++) gradient_write(to.tensor, to.first + t * to.ld, D, gradient + t * D, c->add[0], w.row);
+    }
+}
+
+static void attention_backward(const struct op_call *call)
+{
+    struct op_call c = *call;
+    CHECK(c.shape->cache_tokens == 0);
+    if (c.d_in[0].data != NULL) parallel_for(c.in[0].dim[0] * ((const struct heads_attr *)c.shape->attr)->kv_heads, backward_task, &c);
+}
+
+const struct op_desc op_attention = { .name = "attention",
+                                      .summary = "causal attention in tiles, grouped key/value heads, optional cache",
+                                      .source = "Dao et al. 2022 (FlashAttention), alg. 1 and 4; Ainslie et al. 2023 (grouped heads)",
+                                      .infer = attention_infer,
+                                      .forward = attention_forward,
+                                      .backward = attention_backward };
