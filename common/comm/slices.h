@@ -12,8 +12,8 @@ struct slices;
 
 /* cut[0..size] are element positions: rank r owns [cut[r], cut[r+1]) of a unit of cut[size] elements. */
 struct arena;
-/* Receive buffers for units of at most max_slice owned elements per rank. Local; on a measuring arena only sizes are taken. */
-struct slices *slices_place(struct arena *arena, int size, int64_t max_slice);
+/* Receive buffers for a group of `size` ranks. Local; on a measuring arena only sizes are taken. */
+struct slices *slices_place(struct arena *arena, int size);
 
 /* contribution[cut[size]] is read until slices_wait returns; own += the sum over all ranks of their [cut[rank], cut[rank+1]) part, this
  * rank's own contribution included. Pieces of 1 MiB are added in order of arrival: integers do not mind. Collective: yes, equal cut[]. One
