@@ -40,7 +40,7 @@ const char *product_describe(enum dtype dtype);
 /* True where bf16 products run in hardware (AVX512_BF16, AMX) and the library serves them. */
 bool product_bf16_native(void);
 /* Best of five GFLOP/s over plain, padded and packed products of 4096x768x3072 and 2048^3 on parallel_threads() threads. Allocates; for
- * info and bench. */
+ * info and bench. 0 where the library refuses the type. */
 double product_peak(enum dtype dtype);
 /* Choose the instruction set before the first product: LAMINA_ISA = generic | avx2 | avx512 | avx512_bf16 | amx, NULL: the best of the
  * machine. Fails: ST_LAUNCH on an unknown word or one the machine lacks. */

@@ -1,15 +1,17 @@
 /* vec.h: elementwise kernels and row sums in the best instruction set chosen at run time; vector body and tail use the same formulas,
  * so a row cut anywhere gives the same bits, and every instruction set of one binary and lane order is documented in README.md.
- * All counts may be any n >= 0; pointers need no alignment. */
+ * All counts may be any n >= 0; pointers need no alignment. An output may be one of the inputs itself (exp in place), but may not overlap
+ * one otherwise. */
 #ifndef LAMINA_MATH_VEC_H
 #define LAMINA_MATH_VEC_H
 
 #include <stdint.h>
 
-/* exp, log, tanh, 1/sqrt of fp32 to about 2 ulp; exp of less than -87 is 0. */
-void vec_exp(float *restrict out, const float *restrict x, int64_t n);
-void vec_log(float *restrict out, const float *restrict x, int64_t n);
-void vec_tanh(float *restrict out, const float *restrict x, int64_t n);
+/* exp, log, tanh of fp32 to 2 ulp; exp of less than -87 is 0, log of zero or a denormal is -inf, NaN stays NaN. 1 / sqrtf(x) needs no
+ * kernel: IEEE rounds both exactly, on every machine. */
+void vec_exp(float *out, const float *x, int64_t n);
+void vec_log(float *out, const float *x, int64_t n);
+void vec_tanh(float *out, const float *x, int64_t n);
 float scalar_exp(float x);
 float scalar_log(float x);
 float scalar_tanh(float x);
@@ -18,22 +20,21 @@ float scalar_tanh(float x);
 double vec_sum(const float *x, int64_t n);
 double vec_sum_squares(const float *x, int64_t n);
 double vec_dot(const float *x, const float *y, int64_t n);
-float vec_max(const float *x, int64_t n);
+float vec_max(const float *x, int64_t n); /* NaN is passed over; n = 0: -inf */
 
-void vec_add(float *restrict out, const float *restrict x, int64_t n);            /* out += x */
-void vec_axpy(float *restrict out, float a, const float *restrict x, int64_t n);  /* out = fma(a, x, out) */
-void vec_scale(float *restrict out, float a, const float *restrict x, int64_t n); /* out = a*x */
+void vec_add(float *out, const float *x, int64_t n);            /* out += x */
+void vec_axpy(float *out, float a, const float *x, int64_t n);  /* out = fma(a, x, out) */
+void vec_scale(float *out, float a, const float *x, int64_t n); /* out = a*x */
 
 /* exp(x - max) into out, and their sum in double: the body of a softmax row. */
-double vec_softmax_body(float *restrict out, const float *restrict x, float max, int64_t n);
+double vec_softmax_body(float *out, const float *x, float max, int64_t n);
 
 /* GELU, tanh form (Hendrycks & Gimpel 2016), and its derivative times dy. */
-void vec_gelu(float *restrict out, const float *restrict x, int64_t n);
-void vec_gelu_backward(float *restrict dx, const float *restrict x, const float *restrict dy, int64_t n);
+void vec_gelu(float *out, const float *x, int64_t n);
+void vec_gelu_backward(float *dx, const float *x, const float *dy, int64_t n);
 /* y = silu(a) * b (Shazeer 2020), and da, db. */
-void vec_swiglu(float *restrict y, const float *restrict a, const float *restrict b, int64_t n);
-void vec_swiglu_backward(float *restrict da, float *restrict db, const float *restrict a, const float *restrict b, const float *restrict dy,
-                         int64_t n);
+void vec_swiglu(float *y, const float *a, const float *b, int64_t n);
+void vec_swiglu_backward(float *da, float *db, const float *a, const float *b, const float *dy, int64_t n);
 
 /* Rows between storage and fp32: returns x itself when it is fp32, else converts into scratch. */
 #include "common/tensor/tensor.h"
