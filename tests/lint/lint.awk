@@ -123,7 +123,7 @@ function check_directive(    target, target_folder) {
     target_folder = target
     sub(/\/[^\/]*$/, "", target_folder)
     if (target_folder == folder) return
-    if (target ~ /\/private\.h$/ && index(folder, target_folder "/") != 1) finding(target " is private to its folder")
+    if (target ~ /\/private\.h$/ && !is_test && index(folder, target_folder "/") != 1) finding(target " is private to its folder")
     if (!allowed(folder, target_folder) && !allowed(folder, target) && !(target_folder ~ /^common\// && allowed(folder, "common/*")))
         finding(folder " may not include " target " (tests/lint/map.txt)")
 }
