@@ -1,0 +1,127 @@
+/* private.h: what one rank holds during a run, and the parts of worker/train as they call each other. Nothing outside this folder includes
+ * it. */
+#ifndef LAMINA_WORKER_TRAIN_PRIVATE_H
+#define LAMINA_WORKER_TRAIN_PRIVATE_H
+
+#ifndef LAMINA_WORKER_TRAIN
+#error "worker/train/private.h belongs to worker/train; include worker/worker.h"
+#endif
+
+#include "common/comm/agree.h"
+#include "common/comm/slices.h"
+#include "common/data/tokens.h"
+#include "worker/optim/driver.h"
+#include "worker/tape.h"
+#include "worker/train/ends.h"
+#include "worker/train/report.h"
+#include "worker/worker.h"
+
+/* The programs of one stretch of steps: a new stretch begins where a frozen tensor is freed. */
+struct stretch {
+    int64_t from_step;
+    bool *trains;         /* [n_units] */
+    int lowest;           /* unit that backward reaches */
+    struct program *pass; /* [window + 1]: by microbatches in the pass */
+    struct program finish;
+};
+
+/* One unit on this rank. Pointers that a layout does not need are NULL. */
+struct unit_memory {
+    unsigned char *resident;    /* weights in the compute type, whole unit */
+    unsigned char *own_weights; /* own span in the compute type; inside `resident` where that exists */
+    float *master;              /* own span in fp32; the same memory as own_weights in fp32 */
+    int64_t *own_sum;           /* own span of the sum of contributions */
+    int64_t *contribution;      /* whole unit, kept until the last pass; own_sum in a group of one */
+    size_t *span_bytes;         /* [group] weights in the compute type */
+};
+
+struct worker {
+    const struct plan *plan;
+    enum worker_mode mode;
+    const struct comm *world;
+    struct comm *shard, *across; /* ranks that share a copy of the model; ranks with the same span in other copies */
+    int rank, member, threads;
+    struct arena run, step, pass, scratch, data, tables; /* tables: small lists, growing, not counted */
+
+    struct tape tapes[UNIT_KINDS];
+    struct stretch *stretches;
+    int n_stretches;
+    struct program *evaluate; /* [window + 1] */
+
+    struct unit_memory *units;
+    struct ends gathered, contributing;
+    struct comm_request gathering;
+    int gathering_unit, reducing_unit; /* -1: none */
+    struct slices *slices;
+    bool stale; /* masters are newer than the weights other ranks hold */
+
+    int *exponent;                   /* [n_params] F of the next attempt */
+    uint32_t *before_max, *max_bits; /* [n_params] the maximum that set F; of this attempt */
+    struct exact_sink *sinks;        /* [n_params] */
+    struct driver *driver;
+    struct report_record *record;
+    size_t record_bytes;
+
+    /* Step memory: boundary activations and their gradients, saved tensors, loss per token. */
+    int64_t boundary_bytes;
+    unsigned char *boundaries, *gradients, *saved;
+    size_t saved_stride;         /* of one microbatch: all units */
+    unsigned char **gradient_of; /* [window] current gradient buffer of a microbatch, + a spare at [window] */
+    float *nll;                  /* [B*T] of one microbatch */
+    unsigned char *pass_memory, *scratch_memory, *shared_memory;
+    int32_t *inputs, *targets; /* [window * B * T] */
+
+    struct tokens train, valid[CONFIG_MAX_SOURCES];
+    int n_valid;
+    struct order order;
+    struct prefetch *prefetch;
+
+    int64_t step_done, tokens_done;
+    struct phase_times times, last_times;
+    int64_t bytes_before[COMM_PHASES], bytes_step[COMM_PHASES];
+    int64_t steps;
+};
+
+/* setup.c */
+void setup_tapes(struct arena *attributes, const struct config *config, const struct model_desc *model, enum dtype compute, bool train,
+                 struct tape tapes[UNIT_KINDS]);
+
+/* place.c: every byte of a rank; run on measuring arenas by worker_measure. Contents are not touched. */
+void place_worker(struct worker *w);
+/* Programs of all stretches. */
+void place_programs(struct worker *w);
+
+/* exchange.c */
+enum status exchange_gather_begin(struct worker *w, int unit) MUST_USE;
+enum status exchange_gather_wait(struct worker *w, int unit) MUST_USE;
+void exchange_release(struct worker *w, int unit);
+enum status exchange_reduce_begin(struct worker *w, int unit) MUST_USE;
+enum status exchange_reduce_wait(struct worker *w, int unit) MUST_USE;
+/* Sums of this group's owners and of the other groups' become one. Collective: yes. */
+enum status exchange_across(struct worker *w, const struct stretch *s) MUST_USE;
+/* Owners' new weights reach everyone who keeps them. Collective: yes. */
+enum status exchange_refresh(struct worker *w) MUST_USE;
+/* Where contributions to a unit go in this pass, and where its weights are now. */
+int64_t *exchange_contribution(struct worker *w, int unit);
+const unsigned char *exchange_weights(struct worker *w, int unit);
+void exchange_poll(void *worker);
+
+/* executor.c: run one program. loss takes the nll of every token of the head's actions. */
+struct pass {
+    const struct program *program;
+    const struct stretch *stretch; /* NULL: evaluation */
+    int64_t n_now;
+    struct super *loss;
+    int64_t *n_tokens;
+};
+enum status executor_run(struct worker *w, const struct pass *pass) MUST_USE;
+
+/* step.c */
+const struct stretch *step_stretch(const struct worker *w, int64_t step);
+
+/* Rows of a piece that this rank writes and hashes: replicas share the rows of a span. */
+struct piece place_share(const struct worker *w, struct piece piece);
+/* First element of a piece inside its owner's span of the unit. */
+int64_t place_in_span(const struct worker *w, const struct piece *piece);
+
+#endif

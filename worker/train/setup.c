@@ -1,0 +1,85 @@
+/* From a configuration to a plan: the tables, the tapes, the precision. No MPI, no files. */
+#define LAMINA_WORKER_TRAIN
+#include "private.h"
+
+#include "common/base/check.h"
+#include "common/math/fingerprint.h"
+#include "common/math/product.h"
+#include "worker/models/models.h"
+#include "worker/optim/optim.h"
+#include "worker/schedules/schedules.h"
+
+#include <string.h>
+
+const struct config_tables *worker_tables(void)
+{
+    enum { MOST = 64 };
+    static const struct variant *optimizers[MOST], *schedules[MOST], *families[MOST];
+    static const struct config_tables tables = { optimizers, schedules, families };
+    if (optimizers[0]) return &tables;
+    for (int i = 0; opt_table[i]; i++) optimizers[i] = &opt_table[i]->variant;
+    for (int i = 0; schedule_table[i]; i++) schedules[i] = &schedule_table[i]->variant;
+    for (int i = 0; model_table[i]; i++) families[i] = &model_table[i]->variant;
+    return &tables;
+}
+
+enum dtype worker_compute(const struct config *config)
+{
+    if (config->precision.compute == COMPUTE_AUTO) return product_bf16_native() ? DT_BF16 : DT_F32;
+    return config->precision.compute == COMPUTE_BF16 ? DT_BF16 : DT_F32;
+}
+
+static const struct model_desc *find_model(const char *family)
+{
+    for (int i = 0; model_table[i]; i++)
+        if (strcmp(model_table[i]->variant.name, family) == 0) return model_table[i];
+    return NULL;
+}
+
+void setup_tapes(struct arena *attributes, const struct config *config, const struct model_desc *model, enum dtype compute, bool train,
+                 struct tape tapes[UNIT_KINDS])
+{
+    for (int kind = 0; kind < UNIT_KINDS; kind++) {
+        struct tape *t = &tapes[kind];
+        tape_begin(t, attributes, (enum unit_kind)kind, TAPE_LOSS, compute, &config->model, config->batch.micro, config->model.context, 0,
+                   kind == UNIT_EMBEDDING ? NULL : &tapes[UNIT_EMBEDDING].unit);
+        model->write(t, (enum unit_kind)kind, &config->model);
+        tape_layout(t, train, kind != UNIT_EMBEDDING);
+    }
+}
+
+enum status worker_plan(struct arena *arena, const struct config *config, enum dtype compute, int ranks, struct plan *out,
+                        struct text *problems)
+{
+    const struct model_desc *model = find_model(config->model.family);
+    CHECK(model != NULL); /* the configuration knows the families of the table only */
+    if (model->check) TRY(model->check(&config->model));
+    struct tape *tapes = arena_place_n(arena, UNIT_KINDS, sizeof *tapes);
+    setup_tapes(arena, config, model, compute, true, tapes);
+    struct unit_shape *shapes = arena_place_n(arena, UNIT_KINDS, sizeof *shapes);
+    int64_t contributions = 0;
+    for (int kind = 0; kind < UNIT_KINDS; kind++) {
+        shapes[kind] = tapes[kind].unit;
+        contributions = max_i64(contributions, tapes[kind].contributions);
+    }
+    if (config->model.tie) contributions += 1; /* the head's chunks and the embedding's rows meet in one tensor */
+    const struct plan_input input = { .config = config,
+                                      .model = model,
+                                      .optimizer_table = opt_table,
+                                      .shapes = shapes,
+                                      .contributions_per_micro = contributions,
+                                      .compute = compute,
+                                      .ranks = ranks };
+    return plan_build(arena, &input, out, problems);
+}
+
+void worker_fingerprint(const struct plan *plan, struct fingerprint *out)
+{
+    fingerprint_start(out);
+    const struct partition *p = &plan->partition;
+    for (int i = 0; i < p->n_params && out->n < FINGERPRINT_MAX; i++) {
+        const struct param *q = &p->params[i];
+        if (q->n_dims != 2 || q->layer > 0) continue; /* one block stands for all */
+        fingerprint_product(out, min_i64(plan->micro_tokens, 512), min_i64(q->rows, 768), min_i64(q->cols, 1024), plan->compute);
+    }
+}

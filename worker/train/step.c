@@ -1,0 +1,240 @@
+/* One step: attempts until the verdict is to apply or to give up, then the optimizer, then the new weights. Nothing persistent changes
+ * before the verdict: a redo reads the same samples with exponents that fit. */
+#define LAMINA_WORKER_TRAIN
+#include "private.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/parallel.h"
+#include "worker/schedules/schedules.h"
+
+#include <math.h>
+#include <string.h>
+
+const struct stretch *step_stretch(const struct worker *w, int64_t step)
+{
+    int i = 0;
+    while (i + 1 < w->n_stretches && w->stretches[i + 1].from_step <= step) i++;
+    return &w->stretches[i];
+}
+
+static void clear_sums(struct worker *w)
+{
+    const struct partition *p = &w->plan->partition;
+    for (int u = 0; u < p->n_units; u++) {
+        const struct unit_memory *m = &w->units[u];
+        const int64_t own = p->units[u].cut[w->member + 1] - p->units[u].cut[w->member];
+        memset(m->own_sum, 0, (size_t)own * sizeof *m->own_sum);
+        if (m->contribution && m->contribution != m->own_sum) memset(m->contribution, 0, (size_t)p->units[u].count * sizeof(int64_t));
+    }
+    for (int i = 0; i < p->n_params; i++) {
+        w->max_bits[i] = 0;
+        w->sinks[i] = (struct exact_sink){
+            .cols = p->params[i].cols, .exponent = w->exponent[i], .bits = w->plan->contribution_bits, .max_bits = &w->max_bits[i]
+        };
+    }
+}
+
+/* The windows of microbatches [first, first + n) of the step. A failure is this rank's alone: it computes on, with padding, and reports. */
+static enum status read_batch(struct worker *w, int64_t step, int64_t first, int64_t n)
+{
+    const double start = clock_seconds();
+    const struct plan *plan = w->plan;
+    const int64_t sample = (step - 1) * plan->sequences + first * plan->micro, next = sample + plan->sequences;
+    enum status s = fault_here(FAULT_data_read);
+    if (!s && n > 0) s = prefetch_batch(w->prefetch, sample, n * plan->micro, INT64_MAX, next, w->inputs, w->targets);
+    if (s) {
+        memset(w->inputs, 0, (size_t)(n * plan->micro_tokens) * sizeof *w->inputs);
+        for (int64_t i = 0; i < n * plan->micro_tokens; i++) w->targets[i] = -1;
+    }
+    w->times.data += clock_seconds() - start;
+    return s;
+}
+
+static enum status run_passes(struct worker *w, int64_t step, struct super *loss, int64_t *n_tokens, enum status *local)
+{
+    const struct plan *plan = w->plan;
+    const struct stretch *stretch = step_stretch(w, step);
+    int64_t first, n_local;
+    plan_share(plan, w->rank, &first, &n_local);
+    const int64_t n_passes = ceil_div(ceil_div(plan->n_micro, plan->ranks), plan->window);
+    for (int64_t i = 0; i < n_passes; i++) {
+        const int64_t done = min_i64(i * plan->window, n_local), n_now = min_i64(plan->window, n_local - done);
+        const enum status s = read_batch(w, step, first + done, n_now);
+        if (s && !*local) *local = s;
+        const struct pass pass = { &stretch->pass[n_now], stretch, n_now, loss, n_tokens };
+        TRY(executor_run(w, &pass));
+    }
+    const struct pass finish = { &stretch->finish, stretch, 0, loss, n_tokens };
+    TRY(executor_run(w, &finish));
+    return exchange_across(w, stretch);
+}
+
+static void put_times(struct worker *w, struct report_record *r)
+{
+    const struct phase_times *t = &w->last_times;
+    const double seconds[TIME_COUNT] = { t->forward, t->backward, t->gather, t->reduce, t->optimizer, t->data, t->total };
+    for (int i = 0; i < TIME_COUNT; i++) r->least_ns[i] = r->sum_ns[i] = r->most_ns[i] = (int64_t)(seconds[i] * 1e9);
+    r->slowest = (int64_t)((t->forward + t->backward) * 1e6) << 20 | w->rank;
+}
+
+static struct phase_times times_from(const int64_t ns[TIME_COUNT], double divisor)
+{
+    const double s = 1e-9 / divisor;
+    return (struct phase_times){ (double)ns[TIME_FORWARD] * s, (double)ns[TIME_BACKWARD] * s,  (double)ns[TIME_GATHER] * s,
+                                 (double)ns[TIME_REDUCE] * s,  (double)ns[TIME_OPTIMIZER] * s, (double)ns[TIME_DATA] * s,
+                                 (double)ns[TIME_TOTAL] * s };
+}
+
+/* Everything up to the verdict. */
+static enum status attempt(struct worker *w, const struct step_header *header)
+{
+    struct super loss;
+    super_clear(&loss);
+    int64_t n_tokens = 0;
+    enum status local = fault_here(FAULT_step_local);
+    clear_sums(w);
+    TRY(run_passes(w, header->step, &loss, &n_tokens, &local));
+
+    struct report_record *r = w->record;
+    memset(r, 0, w->record_bytes);
+    if (!local && !parallel_denormals_off())
+        local = status_fail(ST_BUG, __FILE__, __LINE__, "a library switched denormal numbers on again");
+    r->code = local;
+    r->code_rank = w->rank;
+    r->signals = header->signals;
+    r->tokens = n_tokens;
+    r->n_params = w->plan->partition.n_params;
+    memcpy(r->max_bits, w->max_bits, (size_t)r->n_params * sizeof *w->max_bits);
+    super_normalize(&loss);
+    r->loss = loss;
+    super_clear(&r->norm);
+    /* Replicas of a span hold the same sums: one of them speaks for all. The token count is not known yet: squares of undivided sums. */
+    if (plan_group(w->plan, w->rank) == 0) driver_norm(w->driver, header->step, w->exponent, &r->norm);
+    super_normalize(&r->norm);
+    put_times(w, r);
+    TRY(comm_reduce_record(w->world, COMM_CONTROL, r, w->record_bytes, report_combine));
+    if (r->code) return comm_agree(w->world, local);
+    return ST_OK;
+}
+
+static enum verdict judge(const struct worker *w, const bool *trained, int attempt_number, int *nonfinite)
+{
+    const struct verdict_input in = { .n_params = w->plan->partition.n_params,
+                                      .attempt = attempt_number,
+                                      .trained = trained,
+                                      .exponent = w->exponent,
+                                      .before_max = w->before_max,
+                                      .bits = w->plan->contribution_bits,
+                                      .by_name = w->plan->partition.by_name };
+    return report_judge(w->record, &in, nonfinite);
+}
+
+/* The maxima just measured set the exponents of the next attempt or step. Not finite: the old ones stay. */
+static void learn_exponents(struct worker *w)
+{
+    for (int i = 0; i < w->plan->partition.n_params; i++) {
+        const uint32_t most = w->record->max_bits[i];
+        if (most == 0 || most >= 0x7f800000u) continue;
+        w->exponent[i] = exact_exponent(most, w->plan->contribution_bits, w->exponent[i]);
+        w->before_max[i] = most;
+    }
+}
+
+static enum status apply(struct worker *w, const struct step_header *header, struct step_report *report)
+{
+    const double start = clock_seconds();
+    const struct driver_step step = { .step = header->step,
+                                      .divisor = (double)w->record->tokens,
+                                      .norm = report->norm,
+                                      .lr = report->lr,
+                                      .exponent = w->exponent,
+                                      .max_bits = w->record->max_bits };
+    driver_begin(w->driver, &step);
+    for (int round = 0; round < DRIVER_ROUNDS; round++) {
+        int64_t *values, n;
+        driver_exchange(w->driver, round, &values, &n);
+        if (n > 0) TRY(comm_sum_i64(w->shard, COMM_OPTIMIZER, values, n));
+        driver_absorb(w->driver, round);
+    }
+    learn_exponents(w);
+    w->times.optimizer += clock_seconds() - start;
+    const double sent = clock_seconds();
+    TRY(exchange_refresh(w));
+    w->times.gather += clock_seconds() - sent;
+    return ST_OK;
+}
+
+static void fill_report(const struct worker *w, const struct step_header *header, struct step_report *report)
+{
+    const struct report_record *r = w->record;
+    const struct config *c = w->plan->config;
+    *report = (struct step_report){
+        .step = header->step, .tokens = r->tokens, .nonfinite_param = -1, .signals = (unsigned)r->signals, .clip = 1
+    };
+    report->loss = r->tokens > 0 ? super_value(&r->loss) / (double)r->tokens : 0;
+    report->norm = r->tokens > 0 ? sqrt(super_value(&r->norm)) / (double)r->tokens : 0;
+    report->clip = driver_clip(c->clip, report->norm);
+    for (int i = 0; i < c->n_rules; i++) {
+        const struct rule_config *rule = &c->rules[i];
+        report->lr[i] = rule->common.lr * schedule_factor(&c->schedules[rule->schedule], header->step, c->run.steps);
+    }
+    report->least = times_from(r->least_ns, 1);
+    report->mean = times_from(r->sum_ns, w->plan->ranks);
+    report->most = times_from(r->most_ns, 1);
+    report->slowest = (int)(r->slowest & ((1 << 20) - 1));
+}
+
+static void count_step(struct worker *w, double seconds)
+{
+    int64_t now[COMM_PHASES];
+    comm_bytes(now);
+    for (int i = 0; i < COMM_PHASES; i++) {
+        w->bytes_step[i] = now[i] - w->bytes_before[i];
+        w->bytes_before[i] = now[i];
+    }
+    w->steps++;
+    w->times.total = seconds;
+    w->last_times = w->times;
+}
+
+static enum status attempts(struct worker *w, const struct step_header *header, const bool *trained, struct step_report *report)
+{
+    for (int n = 0;; n++) {
+        int nonfinite;
+        TRY(attempt(w, header));
+        const enum verdict v = judge(w, trained, n, &nonfinite);
+        fill_report(w, header, report);
+        report->redone = n;
+        report->nonfinite_param = nonfinite;
+        switch (v) {
+        case VERDICT_APPLY: report->outcome = STEP_APPLIED; return apply(w, header, report);
+        case VERDICT_REDO: learn_exponents(w); break;
+        case VERDICT_SKIP:
+            if (!header->skip_nonfinite)
+                FAIL(ST_DIVERGED, "step %lld: the gradient of %s is not finite, also when computed again; the last checkpoint is good",
+                     (long long)header->step, w->plan->partition.params[nonfinite].name);
+            report->outcome = STEP_SKIPPED;
+            return ST_OK;
+        case VERDICT_FAIL: FAIL(ST_BUG, "step %lld: a repeated attempt gave other numbers", (long long)header->step);
+        }
+    }
+}
+
+enum status worker_step(const struct comm *world, struct worker *w, const struct step_header *header, struct step_report *report)
+{
+    const double start = clock_seconds();
+    CHECK(world == w->world && header->step == w->step_done + 1);
+    w->times = (struct phase_times){ 0 };
+    comm_bytes(w->bytes_before);
+    if (w->stale) TRY(exchange_refresh(w));
+    bool trained[4096];
+    CHECK(w->plan->partition.n_params <= 4096);
+    for (int i = 0; i < w->plan->partition.n_params; i++) trained[i] = plan_trained(w->plan, i, header->step);
+    TRY(attempts(w, header, trained, report));
+    w->step_done = header->step;
+    w->tokens_done += report->tokens;
+    count_step(w, clock_seconds() - start);
+    return ST_OK;
+}
