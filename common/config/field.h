@@ -15,7 +15,7 @@ enum field_type {
     FIELD_F64x3,   /* double[3] */
     FIELD_TEXT,    /* char[FIELD_TEXT_MAX] */
     FIELD_ENUM,    /* int: index into `words` */
-    FIELD_SHARE,   /* struct share: an integer (steps) or N% of the run */
+    FIELD_SHARE,   /* struct share: an integer (steps) or N% of the run; the shares of one table follow each other in time */
     FIELD_MOMENTUM /* struct momentum: a number, or {beta, form, debias} */
 };
 enum { FIELD_TEXT_MAX = 1024 };
@@ -35,12 +35,16 @@ struct field {
     const char *key;
     enum field_type type;
     size_t offset;            /* into the struct that the table describes */
-    const char *value;        /* default as it would be written in YAML; NULL: must be given */
+    const char *value;        /* default as it would be written in YAML; NULL: must be given. FIELD_I64 knows derived ones, see below */
     double low, high;         /* bounds of numbers, inclusive; both 0: none */
-    const char *const *words; /* FIELD_ENUM: the words, NULL-terminated */
+    const char *const *words; /* NULL-terminated; see below */
     const char *unit, *help;
-    bool trajectory; /* a change alters the run's numbers: refused on resume unless allowed */
+    bool trajectory; /* a change alters the run's numbers: refused on resume unless allowed. The rows of a variant always do */
 };
+/* Words.  FIELD_ENUM: word i stands for i.  FIELD_BOOL: { for false, for true } instead of these.
+ * FIELD_I64, FIELD_F64: may stand instead of a number: word i for -i ("all" for 0); the bounds hold for numbers only.
+ * Derived defaults (FIELD_I64) are the value of another key of the same table, or a multiple of it: "heads", "4*width";
+ * "8/3*width" is rounded up to a multiple of 16. */
 
 /* A named choice that brings fields of its own: an optimizer, a schedule, a model family. Tables are NULL-terminated
  * arrays of pointers, passed in by the caller: config knows none of them. */
@@ -48,7 +52,14 @@ struct variant {
     const char *name, *summary, *source;
     const struct field *fields; /* ends with key NULL; NULL: none */
     size_t bytes;               /* of the struct that the fields fill */
-    const char *const *preset;  /* pairs key, value, ..., NULL: defaults of common fields (an optimizer's lr) */
+    const char *const *preset;  /* pairs key, value, ..., NULL: defaults of common fields (an optimizer's lr). A NULL value: this choice
+                                 * has no such key, so that giving it is an error and never ignored */
+    bool spans_run;             /* schedules: run.steps enters the factor even where no share is a percentage */
 };
+/* The fields of an optimizer or a schedule fill a struct of its own; those of a family fill struct model_config (config.h),
+ * where a row takes the place of the common row of the same key. */
+
+/* Steps of a share of a run: N% rounds half up. */
+int64_t share_steps(struct share share, int64_t n_steps);
 
 #endif

@@ -1,0 +1,44 @@
+/* problem.h: what is wrong with a configuration, collected so that one reading tells everything. */
+#ifndef LAMINA_CONFIG_PROBLEM_H
+#define LAMINA_CONFIG_PROBLEM_H
+
+#include "common/base/arena.h"
+#include "common/base/str.h"
+
+/* A text that values come from: a file, or one override of the command line (which has a name but no line numbers). */
+struct source {
+    const char *name, *text;
+    size_t n;
+    int override; /* 0: a file; else which argument of the command line */
+};
+
+/* Line and column count from 1, columns in characters; line 0 means the source as a whole. */
+struct place {
+    const struct source *source;
+    int line, column;
+};
+
+struct problem {
+    struct place place;
+    const char *sentence;
+};
+
+enum { PROBLEMS_KEPT = 500, PROBLEMS_SHOWN = 50 };
+
+/* Zero-initialised but for the arena it is empty. Beyond PROBLEMS_KEPT they are only counted. */
+struct problems {
+    struct arena *arena;
+    int n, uncounted;
+    struct problem rows[PROBLEMS_KEPT];
+};
+
+/* The same sentence about the same place is kept once: inherited values are read by every heir. */
+void problem_add(struct problems *problems, struct place place, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* How many there are in all. */
+int problems_count(const struct problems *problems);
+
+/* In the order of the text: "file:line:column: sentence", the line itself, a caret; at most PROBLEMS_SHOWN, then "... and N more". */
+void problems_print(struct problems *problems, struct text *out);
+
+#endif
