@@ -23,6 +23,13 @@ int parallel_threads(void)
 
 void parallel_set_threads(int n) { n_threads = n > 0 ? n : 1; }
 
+int parallel_library_threads(int n)
+{
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(n);
+    return before;
+}
+
 void parallel_set_poll(void (*poll)(void *), void *context)
 {
     poll_fn = poll;
@@ -96,10 +103,9 @@ void parallel_for(int64_t n_tasks, parallel_task_fn fn, void *context)
     }
     struct job job = { .n_tasks = n_tasks, .fn = fn, .context = context };
     if (n_tasks <= 1 || parallel_threads() == 1) {
-        const int before = omp_get_max_threads();
-        omp_set_num_threads(1); /* outside a team a library would open threads of its own, and with them other bits */
+        const int before = parallel_library_threads(1); /* outside a team it would open threads of its own, and with them other bits */
         work(&job, 0);
-        omp_set_num_threads(before);
+        (void)parallel_library_threads(before);
         return;
     }
     /* Always the whole team: libgomp ends the threads that a smaller one leaves over and makes them anew for the next. */

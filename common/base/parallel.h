@@ -16,6 +16,9 @@ void parallel_for(int64_t n_tasks, parallel_task_fn fn, void *context);
 int parallel_threads(void);
 void parallel_set_threads(int n);
 
+/* How many threads a library (oneDNN) called here, outside a task, would open: sets it for the calling thread and returns what it was. */
+int parallel_library_threads(int n);
+
 /* Thread 0 calls poll(context) between its tasks, so that messages progress while kernels run. NULL removes it. */
 void parallel_set_poll(void (*poll)(void *), void *context);
 

@@ -50,13 +50,13 @@ START_TEST(a_library_called_from_a_task_is_sequential)
 {
     atomic_int parallel_libraries = 0;
     parallel_set_threads(4);
-    omp_set_num_threads(4);
+    (void)parallel_library_threads(4);
     parallel_for(1, see_team_of_library, &parallel_libraries); /* a team of one is not "in parallel" to OpenMP */
     parallel_for(64, see_team_of_library, &parallel_libraries);
     parallel_set_threads(1);
     parallel_for(64, see_team_of_library, &parallel_libraries);
     ck_assert_int_eq(parallel_libraries, 0);
-    ck_assert_int_eq(omp_get_max_threads(), 4); /* and outside all is as before */
+    ck_assert_int_eq(parallel_library_threads(4), 4); /* and outside all is as before */
 }
 END_TEST
 
