@@ -1,73 +1,117 @@
-/* optimizer.h: what an optimizer tells about itself. A rule computes a direction for tiles of rows; the driver (worker/optim/driver.h)
- * alone knows ranks, clip, decay, freezing, storage and averages. A rule never fails, communicates, allocates or logs. */
+/* optimizer.h: what an optimizer tells about itself. A rule computes a direction u for tiles of rows; the driver (worker/optim/driver.h)
+ * alone knows ranks, clip, decay, freezing and storage. A rule never fails, communicates, allocates or logs. */
 #ifndef LAMINA_PLAN_OPTIMIZER_H
 #define LAMINA_PLAN_OPTIMIZER_H
 
-#include "common/base/rng.h"
 #include "common/plan/partition.h"
 
-enum { OPT_MAX_SLOTS = 4, OPT_TILE = 1024 };
+enum { OPT_MAX_SLOTS = 4, OPT_MAX_SUMS = 4, OPT_NOTES = 6, OPT_ROUNDS = 2, OPT_TILE = 1024 };
 
-enum extent { PER_ELEMENT, PER_ROW, PER_COL, PER_TENSOR }; /* a whole-matrix rule will add AT_OWNER */
+/* --- State --------------------------------------------------------------------------------------------------------- */
+
+/* One number per element, row, column or tensor. Element and row state lies with the span; column and tensor state is kept, with
+ * the same bits, by every rank that owns rows of the tensor. A whole-matrix rule will add state at one owner. */
+enum extent { EXTENT_NONE, PER_ELEMENT, PER_ROW, PER_COL, PER_TENSOR };
 struct opt_slot {
-    const char *name;
+    const char *name; /* in checkpoints: PARAM.NAME */
     enum extent extent;
+    enum extent (*extent_of)(const struct param *, const void *hyper); /* where it depends on settings or shape; NULL: `extent` */
     float initial;
-    bool (*used)(const struct param *param, const void *hyper); /* NULL: always */
 };
+
+/* --- What a rule sees ---------------------------------------------------------------------------------------------- */
 
 struct opt_step {
-    int64_t t; /* counts this rule's steps on this tensor, from 1 */
-    int64_t step, n_steps, tokens;
-    double lr, lr_peak;
-    struct rng_key key;
-    const void *hyper;
+    int64_t t;           /* counts the updates of this tensor, from 1 */
+    double lr;           /* base rate times the schedule's factor */
+    double weight_decay; /* for a rule that decays inside its formula */
+    const void *hyper;   /* the struct that the rule's fields fill */
 };
 
-/* Part of one tensor, at its owner: elements [begin, begin + count) in tensor coordinates. Slots are decoded to fp32: an element slot
- * points at the tile's elements, a row slot at the tile's rows, a column or tensor slot at the whole (replicated) vector or scalar. */
-struct opt_tile {
+/* What all tiles of a tensor share at one owner. Notes are numbers that a rule leaves for its tiles within the step (a bias correction,
+ * a norm); they and the slots here are written in `prepare` and `settle` only, alike at every owner. */
+struct opt_tensor {
     const struct param *param;
-    int64_t begin, count, row, n_rows; /* whole rows where the rule needs rows (need.rows), else any run of elements */
-    const float *theta, *grad;         /* grad: averaged over the batch, clipped */
-    float *u;                          /* the direction to fill */
-    float *slot[OPT_MAX_SLOTS];
+    float *slot[OPT_MAX_SLOTS]; /* PER_COL [cols], PER_TENSOR [1]; NULL for others */
+    double note[OPT_NOTES];
 };
 
-/* Sums over the whole tensor that cross ranks. The driver adds what `partial` gives, exactly, and hands the result to `absorb`. */
+/* Whole rows [row, row + n_rows) of one tensor, about 1,024 elements in cache; count = n_rows * cols. */
+struct opt_tile {
+    const struct opt_tensor *tensor;
+    int64_t row, n_rows, cols, count;
+    const float *theta;         /* before the step, and before its decay */
+    const float *grad;          /* averaged over the batch, clipped, L2 decay added; NULL after the first exchange */
+    float *u;                   /* the direction; kept from propose to the last absorb */
+    float *slot[OPT_MAX_SLOTS]; /* PER_ELEMENT [count] and PER_ROW [n_rows] of the tile; NULL for others */
+};
+
+/* --- Sums over a whole tensor, which cross ranks ------------------------------------------------------------------- */
+
+/* Values of one round. The driver adds the terms exactly, so that cuts, threads and ranks cannot change a bit. */
 struct opt_sums {
-    double *scalar; /* [need.scalars] */
-    double *column; /* [cols] when need.column */
+    double scalar[OPT_MAX_SUMS];
+    double *column; /* [cols] */
 };
 struct opt_need {
-    bool rows;      /* tiles are whole rows */
-    int scalars[2]; /* sums per round */
-    bool column[2]; /* a vector over columns in the round */
+    int scalars[OPT_ROUNDS]; /* sums in the round */
+    int column[OPT_ROUNDS];  /* 0: none; d: a vector over columns whose terms are gradients to the power d, 1 or 2 */
 };
 struct opt_round {
-    /* Adds this row tile's terms; called once per tile, in row order inside a row: double. */
-    void (*partial)(const struct opt_step *, const struct opt_tile *, struct opt_sums *out);
-    /* Sees the global sums; may rewrite u and slots. */
-    void (*absorb)(const struct opt_step *, struct opt_tile *, const struct opt_sums *global);
+    /* Fills the terms of one block of rows: scalar[k], column[j]. A block is row_align rows that start on a multiple of it (the last of
+     * a tensor may be shorter), so a fixed order inside it is the same for every cut. */
+    void (*partial)(const struct opt_step *, const struct opt_tile *block, struct opt_sums *terms);
+    /* Once per tensor: takes the sums into column and tensor slots and into notes. */
+    void (*settle)(const struct opt_step *, struct opt_tensor *, const struct opt_sums *sums);
+    /* Per tile: rewrites u from the notes and slots. NULL: u stays. */
+    void (*absorb)(const struct opt_step *, struct opt_tile *);
 };
 
+/* --- The rule ------------------------------------------------------------------------------------------------------ */
+
+/* Where weight decay acts: on the weights before or after the step, in the gradient, or inside the rule's own formula. */
 enum decay_place { DECAY_BEFORE, DECAY_AFTER, DECAY_L2, DECAY_INSIDE };
-enum { OPT_STEP_OWN = 1 }; /* theta <- keep*theta - u: u already holds the step */
+enum { OPT_STEP_OWN = 1 }; /* u holds the whole step: theta <- keep*theta - u, without lr */
 
 struct opt_desc {
-    struct variant variant; /* name, summary, source, fields; its own YAML keys */
+    struct variant variant; /* name, summary, source, its own YAML keys; preset: lr and weight_decay */
     const struct opt_slot *slots;
     int n_slots;
     enum decay_place decay;
     enum decay_place (*decay_of)(const void *hyper); /* NULL: `decay` */
     unsigned flags;
-    void (*need)(const struct param *, const void *hyper, struct opt_need *out); /* NULL: nothing */
-    int64_t (*row_align)(const struct param *, const void *hyper);               /* NULL: 1 */
-    void (*propose)(const struct opt_step *, struct opt_tile *);                 /* 1: moments, fills u */
-    struct opt_round rounds[2];                                                  /* 2: sums over ranks, one exchange each for all tensors */
+    const char *(*problem)(const void *hyper);                     /* a sentence where settings exclude each other, else NULL */
+    int64_t (*row_align)(const struct param *, const void *hyper); /* rows that must stay together; NULL: 1 */
+    void (*need)(const struct param *, const void *hyper, struct opt_need *out); /* out is zero on entry; NULL: no sums */
+    void (*prepare)(const struct opt_step *, struct opt_tensor *);               /* once per tensor and step, before its tiles; or NULL */
+    void (*propose)(const struct opt_step *, struct opt_tile *);                 /* moments; fills u */
+    struct opt_round rounds[OPT_ROUNDS];
 };
 
-/* Storage bytes of the slots of one tensor. */
+/* A rule of the run: the optimizer, its settings and those that the driver serves. */
+struct opt_rule {
+    const struct opt_desc *opt;
+    const void *hyper;
+    const struct rule_common *common;
+};
+
+/* --- What follows from it: pure, for plan and driver alike ---------------------------------------------------------- */
+
+enum extent opt_extent(const struct opt_desc *opt, int slot, const struct param *param, const void *hyper);
+/* Values of a slot with this extent over n_rows rows. */
+int64_t opt_extent_values(enum extent extent, int64_t n_rows, int64_t cols);
+/* Storage bytes of all slots of one whole tensor, each counted once; 0 when it is frozen for ever. */
 size_t opt_slot_bytes(const struct opt_desc *opt, const struct param *param, const void *hyper);
+enum decay_place opt_decay(const struct opt_desc *opt, const void *hyper);
+struct opt_need opt_needs(const struct opt_desc *opt, const struct param *param, const void *hyper);
+int64_t opt_row_align(const struct opt_desc *opt, const struct param *param, const void *hyper);
+
+/* Exchanges of one tensor per step (a cautious rule has one more, which counts agreeing signs), and how many int64 values each of them
+ * adds over the owners. Layouts do not depend on the step: a frozen tensor sends zeros. */
+int opt_exchanges(const struct opt_rule *rule, const struct param *param);
+int64_t opt_exchange_values(const struct opt_rule *rule, const struct param *param, int exchange);
+
+/* Why the settings of a rule do not go together, as a sentence for the user; NULL when they do. */
+const char *opt_problem(const struct opt_rule *rule);
 
 #endif

@@ -1,0 +1,132 @@
+/* Every optimizer against the numbers of optim.txt: PyTorch's own classes and float64 formulas (generate_optim.py). */
+#include "worker/optim/optim.h"
+#include "common/base/check.h"
+#include "tests/support/fields.h"
+#include "tests/support/virtual.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_VALUES = 64, MOST_STEPS = 8 };
+
+struct problem {
+    int n_steps, n_tensors;
+    struct virtual_tensor shape[VIRTUAL_TENSORS];
+    float theta[VIRTUAL_TENSORS][MOST_VALUES], grad[MOST_STEPS][VIRTUAL_TENSORS][MOST_VALUES];
+};
+
+static void read_values(FILE *f, float *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) ck_assert_int_eq(fscanf(f, "%f", &out[i]), 1);
+}
+
+static void read_problem(FILE *f, struct problem *p)
+{
+    ck_assert_int_eq(fscanf(f, " steps %d tensors %d", &p->n_steps, &p->n_tensors), 2);
+    ck_assert(p->n_steps <= MOST_STEPS && p->n_tensors <= VIRTUAL_TENSORS);
+    for (int t = 0; t < p->n_tensors; t++) {
+        struct virtual_tensor *s = &p->shape[t];
+        ck_assert_int_eq(fscanf(f, " tensor %ld %ld %d", &s->rows, &s->cols, &s->n_dims), 3);
+        ck_assert(s->rows * s->cols <= MOST_VALUES);
+        read_values(f, p->theta[t], s->rows * s->cols);
+    }
+    for (int step = 0; step < p->n_steps; step++)
+        for (int t = 0; t < p->n_tensors; t++) read_values(f, p->grad[step][t], p->shape[t].rows * p->shape[t].cols);
+}
+
+static void compare(FILE *f, const struct virtual_world *w, int t, double tolerance, const char *what)
+{
+    const int64_t n = w->setup.tensor[t].rows * w->setup.tensor[t].cols;
+    float expected[MOST_VALUES];
+    double most = 0;
+    read_values(f, expected, n);
+    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs((double)expected[i]));
+    for (int64_t i = 0; i < n; i++) {
+        const double error = fabs((double)w->theta[t][i] - (double)expected[i]);
+        ck_assert_msg(error <= tolerance * most, "%s, step %ld, tensor %d [%ld]: %.9g, expected %.9g", what, w->step, t, i,
+                      (double)w->theta[t][i], (double)expected[i]);
+    }
+}
+
+static const struct opt_desc *find(const char *name)
+{
+    for (int i = 0; opt_table[i] != NULL; i++)
+        if (strcmp(opt_table[i]->variant.name, name) == 0) return opt_table[i];
+    return NULL;
+}
+
+/* One case on this many virtual ranks: the first line is read already. */
+static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
+{
+    char name[32], settings[128] = "", driver[64] = "";
+    double lr, decay, clip, tolerance, hyper[32];
+    char *bar[3];
+    for (int i = 0; i < 3; i++) bar[i] = strchr(i == 0 ? line : bar[i - 1] + 1, '|');
+    ck_assert_int_eq(sscanf(line, "case %31s", name), 1);
+    snprintf(settings, sizeof settings, "%.*s", (int)(bar[1] - bar[0] - 2), bar[0] + 2);
+    ck_assert_int_eq(sscanf(bar[1], "| lr %lf decay %lf clip %lf tolerance %lf", &lr, &decay, &clip, &tolerance), 4);
+    snprintf(driver, sizeof driver, "%s", bar[2]);
+
+    const struct opt_desc *opt = find(name);
+    ck_assert_msg(opt != NULL && opt->variant.bytes <= sizeof hyper, "%s", name);
+    fields_fill(&opt->variant, settings, hyper);
+    struct virtual_setup setup = { .n_tensors = p->n_tensors,
+                                   .opt = opt,
+                                   .hyper = hyper,
+                                   .clip = clip,
+                                   .common = { .lr = lr,
+                                               .weight_decay = decay,
+                                               .clip = strstr(driver, "clip") != NULL,
+                                               .cautious = strstr(driver, "cautious ") != NULL || strstr(driver, "cautious\n") != NULL,
+                                               .cautious_decay = strstr(driver, "cautious_decay") != NULL } };
+    memcpy(setup.tensor, p->shape, sizeof p->shape);
+    struct virtual_world w;
+    virtual_open(&w, &setup, ranks, 11);
+    for (int t = 0; t < p->n_tensors; t++) memcpy(w.theta[t], p->theta[t], (size_t)(p->shape[t].rows * p->shape[t].cols) * sizeof(float));
+    for (int step = 0; step < p->n_steps; step++) {
+        for (int t = 0; t < p->n_tensors; t++) virtual_gradient(&w, t, p->grad[step][t]);
+        virtual_step(&w, lr);
+        if (step != 0 && step != 2 && step != p->n_steps - 1) continue;
+        for (int t = 0; t < p->n_tensors; t++) compare(f, &w, t, tolerance, line);
+    }
+    virtual_close(&w);
+}
+
+START_TEST(every_rule_moves_the_weights_as_its_reference_does)
+{
+    const char *root = getenv("LAMINA_ROOT"); /* the project; set by CTest */
+    char path[1024];
+    snprintf(path, sizeof path, "%s/tests/golden/optim.txt", root != NULL ? root : ".");
+    FILE *f = fopen(path, "r");
+    ck_assert_msg(f != NULL, "%s", path);
+    static struct problem p;
+    char line[512];
+    int cases = 0;
+    read_problem(f, &p);
+    while (fgets(line, sizeof line, f) != NULL && strcmp(line, "end\n") != 0) {
+        if (strncmp(line, "case ", 5) != 0) continue;
+        run_case(f, &p, line, _i);
+        cases++;
+    }
+    ck_assert_str_eq(line, "end\n");
+    ck_assert_int_ge(cases, 20);
+    fclose(f);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("golden optim");
+    TCase *tc = tcase_create("reference");
+    tcase_add_loop_test(tc, every_rule_moves_the_weights_as_its_reference_does, 1, VIRTUAL_RANKS + 1);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

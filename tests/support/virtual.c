@@ -1,0 +1,224 @@
+#include "virtual.h"
+#include "common/base/check.h"
+#include "common/base/parallel.h"
+#include "common/base/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MEMORY_BYTES = 32 << 20, FIXED_POINT = 40 };
+
+static int64_t count(const struct virtual_world *w, int t) { return w->setup.tensor[t].rows * w->setup.tensor[t].cols; }
+
+static struct rng_key key(uint32_t stream) { return (struct rng_key){ .seed = 3, .purpose = RNG_TEST, .stream = stream }; }
+
+static void describe(struct virtual_world *w)
+{
+    w->config = calloc(1, sizeof *w->config);
+    CHECK(w->config != NULL);
+    w->config->clip = w->setup.clip;
+    w->config->n_rules = 1;
+    w->config->rules[0] = (struct rule_config){ .name = "all", .fields = w->setup.hyper, .common = w->setup.common };
+    const struct opt_desc **rule = arena_place(&w->tables, sizeof(struct opt_desc *));
+    *rule = w->setup.opt;
+    struct param *params = arena_place_n(&w->tables, (size_t)w->setup.n_tensors, sizeof *params);
+    for (int t = 0; t < w->setup.n_tensors; t++) {
+        const struct virtual_tensor *v = &w->setup.tensor[t];
+        params[t] = (struct param){ .rows = v->rows, .cols = v->cols, .n_dims = v->n_dims, .frozen_until = v->frozen_until };
+        params[t].row_align = opt_row_align(w->setup.opt, &params[t], w->setup.hyper);
+    }
+    w->plan = (struct plan){
+        .config = w->config, .optimizers = rule, .contributions = 1, .partition = { .n_params = w->setup.n_tensors, .params = params }
+    };
+}
+
+static void place_tensors(struct virtual_world *w)
+{
+    for (int t = 0; t < w->setup.n_tensors; t++) {
+        const size_t n = (size_t)count(w, t);
+        w->theta[t] = arena_place_n(&w->tables, n, sizeof *w->theta[t]);
+        w->sum[t] = arena_place_n(&w->tables, n, sizeof *w->sum[t]);
+        w->rounded[t] = arena_place_n(&w->tables, n, sizeof *w->rounded[t]);
+        memset(w->rounded[t], 0, n * sizeof *w->rounded[t]);
+        w->exponent[t] = FIXED_POINT;
+        for (int64_t i = 0; i < count(w, t); i++) w->theta[t][i] = (float)(0.5 * rng_normal(key((uint32_t)t), 0, i));
+    }
+}
+
+/* cut[r] of one tensor: sorted random multiples of its row_align. */
+static void random_cuts(const struct virtual_world *w, int t, uint64_t cut_seed, int64_t cut[VIRTUAL_RANKS + 1])
+{
+    const struct param *p = &w->plan.partition.params[t];
+    const int64_t blocks = ceil_div(p->rows, p->row_align);
+    const struct rng_key k = { .seed = cut_seed, .purpose = RNG_TEST, .stream = (uint32_t)t };
+    cut[0] = 0;
+    cut[w->ranks] = p->rows;
+    for (int r = 1; r < w->ranks; r++) {
+        cut[r] = min_i64((int64_t)(rng_u64(k, r, 0) % (uint64_t)(blocks + 1)) * p->row_align, p->rows);
+        for (int i = r; i > 1 && cut[i] < cut[i - 1]; i--) {
+            const int64_t swap = cut[i];
+            cut[i] = cut[i - 1];
+            cut[i - 1] = swap;
+        }
+    }
+}
+
+void virtual_open(struct virtual_world *w, const struct virtual_setup *setup, int ranks, uint64_t cut_seed)
+{
+    *w = (struct virtual_world){ .setup = *setup, .ranks = ranks, .divisor = 1 };
+    CHECK(arena_open(&w->memory, "virtual", MEMORY_BYTES) == ST_OK);
+    memset(arena_place(&w->memory, MEMORY_BYTES), 0xff, MEMORY_BYTES);
+    arena_reset(&w->memory);
+    arena_open_growing(&w->tables, "virtual tables");
+    describe(w);
+    place_tensors(w);
+    int64_t cut[VIRTUAL_TENSORS][VIRTUAL_RANKS + 1];
+    for (int t = 0; t < setup->n_tensors; t++) random_cuts(w, t, cut_seed, cut[t]);
+    for (int r = 0; r < ranks; r++) {
+        struct driver_piece piece[VIRTUAL_TENSORS];
+        int n = 0;
+        for (int t = 0; t < setup->n_tensors; t++) {
+            const int64_t at = cut[t][r] * setup->tensor[t].cols;
+            if (cut[t][r] == cut[t][r + 1]) continue;
+            piece[n++] = (struct driver_piece){ t, cut[t][r], cut[t][r + 1], w->theta[t] + at, w->sum[t] + at, w->rounded[t] + at };
+        }
+        w->driver[r] = driver_place(&w->memory, &w->tables, &w->plan, parallel_threads(), piece, n);
+        driver_fresh(w->driver[r]);
+    }
+}
+
+void virtual_close(struct virtual_world *w)
+{
+    arena_close(&w->memory);
+    arena_close(&w->tables);
+    free(w->config);
+}
+
+void virtual_gradient(struct virtual_world *w, int tensor, const float *g)
+{
+    float most = 0;
+    for (int64_t i = 0; i < count(w, tensor); i++) {
+        w->sum[tensor][i] = llrint(ldexp((double)g[i], FIXED_POINT));
+        most = fmaxf(most, fabsf(g[i]));
+    }
+    memcpy(&w->max_bits[tensor], &most, sizeof most);
+}
+
+void virtual_random_gradients(struct virtual_world *w, float scale)
+{
+    for (int t = 0; t < w->setup.n_tensors; t++) {
+        float *g = malloc((size_t)count(w, t) * sizeof *g);
+        CHECK(g != NULL);
+        for (int64_t i = 0; i < count(w, t); i++) {
+            const bool zero = rng_u64(key(100), w->step, i) % 8 == 0;
+            g[i] = zero ? 0 : scale * (float)rng_normal(key(50 + (uint32_t)t), w->step, i);
+        }
+        virtual_gradient(w, t, g);
+        free(g);
+    }
+}
+
+/* What comm_sum_i64 does between ranks. */
+static void add_over_ranks(struct virtual_world *w, int round)
+{
+    int64_t *values[VIRTUAL_RANKS], n[VIRTUAL_RANKS];
+    for (int r = 0; r < w->ranks; r++) {
+        driver_exchange(w->driver[r], round, &values[r], &n[r]);
+        CHECK(n[r] == driver_exchange_values(&w->plan, round));
+    }
+    for (int64_t i = 0; i < n[0]; i++) {
+        int64_t sum = 0;
+        for (int r = 0; r < w->ranks; r++) sum += values[r][i];
+        for (int r = 0; r < w->ranks; r++) values[r][i] = sum;
+    }
+    for (int r = 0; r < w->ranks; r++) driver_absorb(w->driver[r], round);
+}
+
+void virtual_step(struct virtual_world *w, double lr)
+{
+    struct super norm;
+    super_clear(&norm);
+    w->step++;
+    for (int r = 0; r < w->ranks; r++) driver_norm(w->driver[r], w->step, w->exponent, &norm);
+    w->norm = sqrt(super_value(&norm)) / w->divisor;
+    const struct driver_step step = {
+        .step = w->step, .divisor = w->divisor, .norm = w->norm, .lr = &lr, .exponent = w->exponent, .max_bits = w->max_bits
+    };
+    for (int r = 0; r < w->ranks; r++) driver_begin(w->driver[r], &step);
+    for (int round = 0; round < DRIVER_ROUNDS; round++) add_over_ranks(w, round);
+}
+
+bool virtual_slot(const struct virtual_world *w, int tensor, int slot, float *out, int64_t *n)
+{
+    int64_t written = 0;
+    for (int r = 0; r < w->ranks; r++) {
+        struct driver_slot s;
+        if (!driver_slot(w->driver[r], tensor, slot, &s)) return false;
+        *n = s.rows * s.cols;
+        if (!s.writes) continue;
+        const int64_t held = (s.row_end - s.row_begin) * s.cols;
+        memcpy(out + s.row_begin * s.cols, s.data, (size_t)held * sizeof *out);
+        written += held;
+    }
+    CHECK(written == *n); /* every value has exactly one writer */
+    return true;
+}
+
+void virtual_carry(const struct virtual_world *from, struct virtual_world *to)
+{
+    to->step = from->step;
+    for (int t = 0; t < from->setup.n_tensors; t++) {
+        memcpy(to->theta[t], from->theta[t], (size_t)count(from, t) * sizeof(float));
+        memcpy(to->rounded[t], from->rounded[t], (size_t)count(from, t) * sizeof(uint16_t));
+        float *whole = malloc((size_t)count(from, t) * sizeof *whole);
+        CHECK(whole != NULL);
+        for (int k = 0; k < OPT_MAX_SLOTS; k++) {
+            int64_t n;
+            if (!virtual_slot(from, t, k, whole, &n)) continue;
+            for (int r = 0; r < to->ranks; r++) {
+                struct driver_slot s;
+                CHECK(driver_slot(to->driver[r], t, k, &s));
+                if (s.data != NULL)
+                    memcpy(s.data, whole + s.row_begin * s.cols, (size_t)((s.row_end - s.row_begin) * s.cols) * sizeof *whole);
+            }
+        }
+        free(whole);
+        for (int r = 0; r < to->ranks; r++) driver_updates(to->driver[r])[t] = driver_updates(from->driver[0])[t];
+    }
+}
+
+static const char *slot_difference(const struct virtual_world *a, const struct virtual_world *b, int t, int k)
+{
+    static char text[96];
+    int64_t n_a = 0, n_b = 0;
+    float *in_a = malloc((size_t)count(a, t) * sizeof *in_a), *in_b = malloc((size_t)count(a, t) * sizeof *in_b);
+    CHECK(in_a != NULL && in_b != NULL);
+    const bool has_a = virtual_slot(a, t, k, in_a, &n_a), has_b = virtual_slot(b, t, k, in_b, &n_b);
+    const bool equal = has_a == has_b && n_a == n_b && memcmp(in_a, in_b, (size_t)n_a * sizeof *in_a) == 0;
+    free(in_a);
+    free(in_b);
+    snprintf(text, sizeof text, "slot %d of tensor %d differs", k, t);
+    return equal ? NULL : text;
+}
+
+const char *virtual_difference(const struct virtual_world *a, const struct virtual_world *b)
+{
+    static char text[96];
+    for (int t = 0; t < a->setup.n_tensors; t++) {
+        const size_t n = (size_t)count(a, t);
+        snprintf(text, sizeof text, "weights of tensor %d differ", t);
+        if (memcmp(a->theta[t], b->theta[t], n * sizeof(float)) != 0) return text;
+        snprintf(text, sizeof text, "rounded weights of tensor %d differ", t);
+        if (memcmp(a->rounded[t], b->rounded[t], n * sizeof(uint16_t)) != 0) return text;
+        snprintf(text, sizeof text, "update counts of tensor %d differ", t);
+        for (int r = 0; r < b->ranks; r++)
+            if (driver_updates(a->driver[0])[t] != driver_updates(b->driver[r])[t]) return text;
+        for (int k = 0; k < OPT_MAX_SLOTS; k++) {
+            const char *difference = slot_difference(a, b, t, k);
+            if (difference != NULL) return difference;
+        }
+    }
+    return NULL;
+}
