@@ -38,7 +38,7 @@ FNR == 1 {
     sub(/\/[^\/]*$/, "", folder)
     is_test = folder ~ /^tests/
     is_header = FILENAME ~ /\.h$/
-    in_comment = in_directive = depth = 0
+    in_comment = in_directive = in_table = depth = 0
     statement = doc = ""
     doc_is_fresh = 0
     if (!(folder in known)) finding("the folder " folder " has no row in tests/lint/map.txt")
@@ -54,10 +54,18 @@ FNR == 1001 { finding("more than 1000 lines: look for a missing noun") }
         next
     }
     check_calls()
+    if (!is_test && !is_header) note_rows()
     if (is_header && !is_test) check_collective()
 }
 
-END { exit failed }
+END {
+    for (name in defined)
+        if (!(name in row_of_table)) {
+            print defined[name] ": " name " is in no table: nobody can name it and no contract test sees it"
+            failed = 1
+        }
+    exit failed
+}
 
 # Cuts a line into code (strings emptied) and comment; a comment may have begun on an earlier line.
 function split_line(line,    at, quote) {
@@ -142,6 +150,22 @@ function check_calls(    rest, name, before) {
             finding(name "() ends the process: only main returns, and comm_abort")
         if ((name in libm) && folder == "worker/ops") finding(name "() of libm differs between C libraries: use common/math/vec.h")
     }
+}
+
+# What describes itself (an op, a rule, a command, ...) has a row in a table. The linker sees the other half, a row without a definition.
+function note_rows(    rest) {
+    if (code ~ /^const struct ([a-z_]+_desc|command) [a-z0-9_]+ = /) {
+        split(code, words, " ")
+        defined[words[4]] = FILENAME ":" FNR
+    }
+    if (code ~ /_table\[\] *= *\{/) in_table = 1
+    if (!in_table) return
+    rest = code
+    while (match(rest, /&[a-z0-9_]+/)) {
+        row_of_table[substr(rest, RSTART + 1, RLENGTH - 1)] = 1
+        rest = substr(rest, RSTART + RLENGTH)
+    }
+    if (code ~ /\}/) in_table = 0
 }
 
 # "Collective:" stands above a prototype if and only if its first parameter is a communicator. A comment serves the unbroken run of

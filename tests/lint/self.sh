@@ -104,6 +104,22 @@ const char *f(struct s *s) { s->exit(0); my_exit(0); return "sprintf(\"x\") /* "
 double g(double x) { return exp(x) + 'a' + '"' + log('\''); }
 END
 
+# ---- tables ----
+refuse worker/optim/x.c 'opt_lost is in no table' <<'END'
+const struct opt_desc opt_kept = { .name = "kept" };
+const struct opt_desc opt_lost = { .name = "lost" };
+const struct opt_desc *const opt_table[] = { &opt_kept, NULL };
+const struct opt_desc *other(void) { return &opt_lost; }
+END
+accept coordinator/x.c <<'END'
+const struct command command_one = { .name = "one" };
+const struct command command_two = { .name = "two" };
+const struct command *const command_table[] = {
+    &command_one,
+    &command_two, NULL,
+};
+END
+
 # ---- collectivity ----
 refuse common/comm/x.h 'gather takes a communicator first' <<'END'
 struct comm;
