@@ -26,6 +26,19 @@ static struct layout layout_of(const struct op_shape *s)
 static int64_t forward_floats(const struct layout *l) { return 2 * TILE * TILE + 4 * TILE * l->D; }
 static int64_t backward_floats(const struct layout *l) { return 3 * TILE * TILE + 6 * TILE * l->D + 2 * l->T * l->D; }
 
+/* Scratch memory is one part for products, all threads', and then one part per thread for the tiles. */
+static size_t product_bytes(const struct layout *l)
+{
+    const size_t bytes = size_most(product_scratch(TILE, TILE, l->D, DT_F32), product_scratch(TILE, l->D, TILE, DT_F32));
+    return (bytes + 63) / 64 * 64;
+}
+
+static float *tiles_of(const struct op_call *c, const struct layout *l, int thread)
+{
+    const size_t products = product_bytes(l), own = c->shape->scratch_bytes - products;
+    return (float *)(void *)((unsigned char *)c->scratch + (size_t)parallel_threads() * products + (size_t)thread * own);
+}
+
 static void attention_infer(struct op_shape *s)
 {
     CHECK(s->n_in == 1 && s->n_param == 0 && s->in[0].n_dims == 3);
@@ -40,8 +53,7 @@ static void attention_infer(struct op_shape *s)
         s->cache[0] = s->cache[1] = tensor_make(s->compute, 4, (int64_t[]){ l.B, l.Hk, l.capacity, l.D }, NULL);
     }
     s->reads_in = s->reads_out = 1;
-    const size_t tiles = size_most(product_scratch(TILE, TILE, l.D, DT_F32), product_scratch(TILE, l.D, TILE, DT_F32));
-    s->scratch_bytes = floats(max_i64(forward_floats(&l), l.capacity > 0 ? 0 : backward_floats(&l))) + (tiles + 63) / 64 * 64;
+    s->scratch_bytes = floats(max_i64(forward_floats(&l), l.capacity > 0 ? 0 : backward_floats(&l))) + product_bytes(&l);
     s->flops_forward = 2.0 * (double)(l.B * l.H * l.D) * (double)l.T * (double)(l.T + 1);
     s->flops_backward = 2.5 * s->flops_forward;
 }
@@ -76,18 +88,14 @@ static struct view head_view(const struct tensor *rows, const struct layout *l, 
     return (struct view){ rows, b * l->T * width + head * l->D, width };
 }
 
-/* C = A B (+ C) of one tile, in this task; transposed: the operand is stored the other way round. */
+/* C = A B (+ C) of one tile; inside a task a product stays in that task. transposed: the operand is stored the other way round. */
 struct operand {
     const float *data;
     int64_t ld;
     bool transposed;
 };
-struct tile_scratch {
-    void *memory;
-    size_t bytes;
-};
-static void multiply(float *c, int64_t ld, bool add, struct operand a, struct operand b, int64_t m, int64_t n, int64_t k,
-                     struct tile_scratch s)
+static void multiply(const struct op_call *call, const struct layout *l, float *c, int64_t ld, bool add, struct operand a, struct operand b,
+                     int64_t m, int64_t n, int64_t k)
 {
     const struct product p = { .m = m,
                                .n = n,
@@ -98,7 +106,7 @@ static void multiply(float *c, int64_t ld, bool add, struct operand a, struct op
                                .c_dtype = DT_F32,
                                .c_ld = ld,
                                .add = add };
-    product_sequential(&p, s.memory, s.bytes);
+    product_run(&p, call->scratch, product_bytes(l));
 }
 
 /* How many keys of the tile at `key` the query at absolute position `at` sees. */
@@ -139,9 +147,7 @@ static void forward_task(void *context, int64_t task, int thread)
     const int64_t head = task / f->blocks, b = head / l->H, h = head % l->H, D = l->D;
     const int64_t first = block * TILE, rows = min_i64(TILE, l->T - first), start = l->capacity > 0 ? f->call->position : 0;
 
-    float *s = thread_scratch(f->call, thread), *p = s + TILE * TILE, *q = p + TILE * TILE, *o = q + TILE * D, *panels = o + TILE * D;
-    const int64_t used = forward_floats(l);
-    const struct tile_scratch scratch = { (unsigned char *)s + floats(used), f->call->shape->scratch_bytes - floats(used) };
+    float *s = tiles_of(f->call, l, thread), *p = s + TILE * TILE, *q = p + TILE * TILE, *o = q + TILE * D, *panels = o + TILE * D;
     float max[TILE], *lse = tensor_f32(&f->call->saved[0]) + head * l->T;
     double sum[TILE];
 
@@ -152,12 +158,12 @@ static void forward_task(void *context, int64_t task, int thread)
     for (int64_t key = 0; key < start + first + rows; key += TILE) {
         const int64_t n = min_i64(TILE, start + first + rows - key);
         const struct panel k = panel_load(keys, key, n, D, panels), v = panel_load(values, key, n, D, panels + TILE * D);
-        multiply(s, n, false, (struct operand){ q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D, scratch);
+        multiply(f->call, l, s, n, false, (struct operand){ q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D);
         for (int64_t r = 0; r < rows; r++) {
             const float shrink = absorb_scores(p + r * n, s + r * n, visible(start + first + r, key, n), n, &max[r], &sum[r]);
             for (int64_t i = 0; i < D; i++) o[r * D + i] *= shrink;
         }
-        multiply(o, D, true, (struct operand){ p, n, false }, (struct operand){ v.data, v.ld, false }, rows, D, n, scratch);
+        multiply(f->call, l, o, D, true, (struct operand){ p, n, false }, (struct operand){ v.data, v.ld, false }, rows, D, n);
     }
     for (int64_t r = 0; r < rows; r++) {
         const int64_t at = (b * l->T + first + r) * l->H * D + h * D;
@@ -206,14 +212,12 @@ struct backward {
     float *q, *dq, *row, *k_panel, *v_panel, *d_panel; /* [TILE, D] */
     float *dk, *dv;                                    /* [T, D] */
     float delta[TILE];
-    struct tile_scratch scratch;
 };
 
 static void backward_place(struct backward *w, int thread)
 {
-    const int64_t D = w->l.D, used = backward_floats(&w->l);
-    float *memory = thread_scratch(w->call, thread);
-    w->scratch = (struct tile_scratch){ (unsigned char *)memory + floats(used), w->call->shape->scratch_bytes - floats(used) };
+    const int64_t D = w->l.D;
+    float *memory = tiles_of(w->call, &w->l, thread);
     float **tiles[] = { &w->p, &w->s, &w->dp }, **panels[] = { &w->q, &w->dq, &w->row, &w->k_panel, &w->v_panel, &w->d_panel };
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++, memory += TILE * TILE) *tiles[i] = memory;
     for (size_t i = 0; i < sizeof panels / sizeof *panels; i++, memory += TILE * D) *panels[i] = memory;
@@ -232,9 +236,9 @@ static void backward_tile(struct backward *w, struct panel d_out, const float *l
     const int64_t D = w->l.D, n = min_i64(TILE, first + rows - key);
     const struct panel k = panel_load(head_view(&w->call->in[0], &w->l, w->l.width, w->b, w->l.H + w->kv), key, n, D, w->k_panel);
     const struct panel v = panel_load(head_view(&w->call->in[0], &w->l, w->l.width, w->b, w->l.H + w->l.Hk + w->kv), key, n, D, w->v_panel);
-    multiply(w->s, n, false, (struct operand){ w->q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D, w->scratch);
-    multiply(w->dp, n, false, (struct operand){ d_out.data, d_out.ld, false }, (struct operand){ v.data, v.ld, true }, rows, n, D,
-             w->scratch);
+    multiply(w->call, &w->l, w->s, n, false, (struct operand){ w->q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D);
+    multiply(w->call, &w->l, w->dp, n, false, (struct operand){ d_out.data, d_out.ld, false }, (struct operand){ v.data, v.ld, true }, rows,
+             n, D);
     float *p = w->p, *ds = w->s; /* a row of scores is not needed once its probabilities are there */
     for (int64_t r = 0; r < rows; r++) {
         const int64_t seen = visible(first + r, key, n), row = r * n;
@@ -242,10 +246,10 @@ static void backward_tile(struct backward *w, struct panel d_out, const float *l
         memset(p + row + seen, 0, (size_t)(n - seen) * sizeof *p);
         score_gradients(ds + row, p + row, w->dp + row, w->delta[r], n);
     }
-    multiply(w->dv + key * D, D, true, (struct operand){ p, n, true }, (struct operand){ d_out.data, d_out.ld, false }, n, D, rows,
-             w->scratch);
-    multiply(w->dq, D, true, (struct operand){ ds, n, false }, (struct operand){ k.data, k.ld, false }, rows, D, n, w->scratch);
-    multiply(w->dk + key * D, D, true, (struct operand){ ds, n, true }, (struct operand){ w->q, D, false }, n, D, rows, w->scratch);
+    multiply(w->call, &w->l, w->dv + key * D, D, true, (struct operand){ p, n, true }, (struct operand){ d_out.data, d_out.ld, false }, n,
+             D, rows);
+    multiply(w->call, &w->l, w->dq, D, true, (struct operand){ ds, n, false }, (struct operand){ k.data, k.ld, false }, rows, D, n);
+    multiply(w->call, &w->l, w->dk + key * D, D, true, (struct operand){ ds, n, true }, (struct operand){ w->q, D, false }, n, D, rows);
 }
 
 static void backward_queries(struct backward *w, int64_t h, int64_t first)
