@@ -51,10 +51,10 @@ struct parallel_config {
 }; /* group 0: world; window 0: all */
 struct checkpoint_config {
     int64_t every, keep;
-};
+}; /* every 0: only when the run ends or is stopped */
 struct eval_config {
     int64_t every, batches;
-};
+}; /* every 0: never */
 
 /* Which tensors a rule takes. Empty lists match everything; lists that are given must all agree. */
 struct match_config {
@@ -87,7 +87,7 @@ struct rule_config {
     struct rule_common common; /* lr already multiplied by lr_mult */
     int schedule;              /* index into schedules */
     const char *file;
-    int line; /* where the rule stands, for messages */
+    int line; /* where the rule stands, for messages; 0 on the command line */
 };
 struct freeze_config {
     struct match_config match;

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 /* run.name becomes a folder, so it must not lead out of run.folder. */
@@ -53,6 +54,12 @@ static void check_eval(struct binder *b)
     config->eval.every = 0;
 }
 
+/* N% rounds half up, as the schedules do it. */
+static double steps_of(struct share share, int64_t steps)
+{
+    return share.percent ? floor(share.value * (double)steps / 100 + 0.5) : share.value;
+}
+
 /* The shares of a schedule are pieces of the run that follow each other. */
 static void check_schedule(struct binder *b, const struct schedule_config *schedule)
 {
@@ -62,7 +69,7 @@ static void check_schedule(struct binder *b, const struct schedule_config *sched
     int n = 0;
     for (const struct field *row = schedule->type->fields; row != NULL && row->key != NULL; row++) {
         if (row->type != FIELD_SHARE) continue;
-        sum += (double)share_steps(*(const struct share *)((const char *)schedule->fields + row->offset), steps);
+        sum += steps_of(*(const struct share *)((const char *)schedule->fields + row->offset), steps);
         text_add(&names, "%s%s", n++ == 0 ? "" : " + ", row->key);
     }
     char path[NODE_PATH_MAX] = "optimizer.schedules.";

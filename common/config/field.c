@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,11 +16,6 @@ static const struct field momentum_fields[] = {
     { "debias", FIELD_BOOL, offsetof(struct momentum, debias), "false", 0, 0, NULL, "", "divide by 1 - beta^t", true },
     { 0 }
 };
-
-int64_t share_steps(struct share share, int64_t n_steps)
-{
-    return share.percent ? (int64_t)floor(share.value * (double)n_steps / 100 + 0.5) : (int64_t)share.value;
-}
 
 const struct field *field_find(const struct field *rows, const char *key)
 {

@@ -52,14 +52,11 @@ struct variant {
     const char *name, *summary, *source;
     const struct field *fields; /* ends with key NULL; NULL: none */
     size_t bytes;               /* of the struct that the fields fill */
-    const char *const *preset;  /* pairs key, value, ..., NULL: defaults of common fields (an optimizer's lr). A NULL value: this choice
-                                 * has no such key, so that giving it is an error and never ignored */
-    bool spans_run;             /* schedules: run.steps enters the factor even where no share is a percentage */
+    const char *const *preset;  /* pairs key, value, ..., NULL: defaults of common fields (an optimizer's lr) */
 };
-/* The fields of an optimizer or a schedule fill a struct of its own; those of a family fill struct model_config (config.h),
+/* A preset value of NULL says that this choice does not read the key: giving it is an error, never ignored. A schedule that
+ * does not read "run.steps" has the same factors whatever the length of the run, but for shares in percent.
+ * The fields of an optimizer or a schedule fill a struct of its own; those of a family fill struct model_config (config.h),
  * where a row takes the place of the common row of the same key. */
-
-/* Steps of a share of a run: N% rounds half up. */
-int64_t share_steps(struct share share, int64_t n_steps);
 
 #endif

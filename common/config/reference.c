@@ -57,7 +57,7 @@ static void add_variants(const char *title, const char *help, const struct varia
             if (preset[1] != NULL)
                 text_add(out, "- `%s` is `%s` unless given\n", preset[0], preset[1]);
             else
-                text_add(out, "- has no `%s`\n", preset[0]);
+                text_add(out, "- does not read `%s`\n", preset[0]);
         if (v->preset != NULL && v->preset[0] != NULL) text_add(out, "\n");
         add_table(v->fields, out);
     }

@@ -36,11 +36,13 @@ static void visit_match(const struct visitor *v, const struct match_config *matc
 
 static bool schedule_matters(const struct schedule_config *schedule)
 {
-    if (schedule->type->spans_run) return true;
-    for (const struct field *row = schedule->type->fields; row != NULL && row->key != NULL; row++)
-        if (row->type == FIELD_SHARE && ((const struct share *)(const void *)((const char *)schedule->fields + row->offset))->percent)
-            return true;
-    return false;
+    bool lacks = false;
+    (void)preset_value(schedule->type->preset, "run.steps", &lacks);
+    for (const struct field *row = schedule->type->fields; row != NULL && row->key != NULL && lacks; row++) {
+        const struct share *share = (const void *)((const char *)schedule->fields + row->offset);
+        if (row->type == FIELD_SHARE && share->percent && share->value > 0) return true;
+    }
+    return !lacks;
 }
 
 bool steps_matter(const struct config *config)

@@ -42,6 +42,9 @@ static const struct field sgd_fields[] = {
     { "nesterov", FIELD_BOOL, offsetof(struct sgd, nesterov), "false", 0, 0, NULL, "", "look ahead", false },
     { 0 }
 };
+static const struct field constant_fields[] = {
+    { "warmup", FIELD_SHARE, offsetof(struct wsd, warmup), "0", 0, 0, NULL, "steps", "linear rise", false }, { 0 }
+};
 static const struct field wsd_fields[] = {
     { "warmup", FIELD_SHARE, offsetof(struct wsd, warmup), "0", 0, 0, NULL, "steps", "linear rise", false },
     { "decay", FIELD_SHARE, offsetof(struct wsd, decay), "20%", 0, 0, NULL, "steps", "linear fall at the end", false },
@@ -50,23 +53,23 @@ static const struct field wsd_fields[] = {
 };
 
 static const struct variant variant_adamw = {
-    "adamw", "Adam, decay apart", "", adam_fields, sizeof(struct adam), (const char *const[]){ "lr", "1e-3", "weight_decay", "1e-2", NULL },
-    false
+    "adamw", "Adam, decay apart", "", adam_fields, sizeof(struct adam), (const char *const[]){ "lr", "1e-3", "weight_decay", "1e-2", NULL }
 };
-static const struct variant variant_adalayer = {
-    "adalayer", "Adam with a rate per layer", "", adalayer_fields, sizeof(struct adalayer), NULL, false
-};
-static const struct variant variant_lion = { "lion", "sign of a momentum", "Chen 2023", lion_fields, sizeof(struct lion), NULL, false };
+static const struct variant variant_adalayer = { "adalayer",      "Adam with a rate per layer", "",
+                                                 adalayer_fields, sizeof(struct adalayer),      NULL };
+static const struct variant variant_lion = { "lion", "sign of a momentum", "Chen 2023", lion_fields, sizeof(struct lion), NULL };
 static const struct variant variant_sgd = {
-    "sgd", "plain", "", sgd_fields, sizeof(struct sgd), (const char *const[]){ "cautious", NULL, NULL }, false
+    "sgd", "plain", "", sgd_fields, sizeof(struct sgd), (const char *const[]){ "cautious", NULL, NULL }
 };
-static const struct variant variant_constant = { "constant", "the same rate at every step", "", NULL, 0, NULL, false };
-static const struct variant variant_wsd = { "wsd", "warm up, stay, decay", "", wsd_fields, sizeof(struct wsd), NULL, false };
-static const struct variant variant_cosine = { "cosine", "half a wave over the run", "", NULL, 0, NULL, true };
-static const struct variant variant_gpt2 = {
-    "gpt2", "GPT-2", "", NULL, 0, (const char *const[]){ "tie", "true", "rope_base", NULL, "qk_norm", NULL, NULL }, false
+static const struct variant variant_constant = {
+    "constant", "the same rate after warm-up", "", constant_fields, sizeof(struct wsd), (const char *const[]){ "run.steps", NULL, NULL }
 };
-static const struct variant variant_llama = { "llama", "LLaMA", "", NULL, 0, (const char *const[]){ "mlp", "8/3*width", NULL }, false };
+static const struct variant variant_wsd = { "wsd", "warm up, stay, decay", "", wsd_fields, sizeof(struct wsd), NULL };
+static const struct variant variant_cosine = { "cosine", "half a wave over the run", "", NULL, 0, NULL };
+static const struct variant variant_gpt2 = { "gpt2", "GPT-2",
+                                             "",     NULL,
+                                             0,      (const char *const[]){ "tie", "true", "rope_base", NULL, "qk_norm", NULL, NULL } };
+static const struct variant variant_llama = { "llama", "LLaMA", "", NULL, 0, (const char *const[]){ "mlp", "8/3*width", NULL } };
 
 static const struct config_tables test_tables = {
     .optimizers = (const struct variant *const[]){ &variant_adamw, &variant_adalayer, &variant_lion, &variant_sgd, NULL },
