@@ -248,7 +248,6 @@ END_TEST
 
 int main(void)
 {
-    parallel_init(); /* denormals are zero, as in a run */
     Suite *s = suite_create("vec");
     TCase *c = tcase_create("vec");
     tcase_set_timeout(c, 60);
@@ -261,6 +260,7 @@ int main(void)
     tcase_add_test(c, sets_with_fused_multiply_add_agree_bit_for_bit);
     tcase_add_test(c, rows_convert_as_single_elements_do);
     tcase_add_test(c, an_unknown_or_missing_set_is_refused_with_its_remedy);
+    tcase_add_checked_fixture(c, parallel_init, NULL); /* denormals are zero, as in a run; in the child, which has no threads yet */
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
