@@ -1,0 +1,30 @@
+/* folder.h: what the file system must have done before a file counts as there. One process, no MPI. */
+#ifndef LAMINA_STORE_FOLDER_H
+#define LAMINA_STORE_FOLDER_H
+
+#include "common/base/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A new, empty file: never an existing one, never through a link. Fails: ST_IO. */
+enum status file_make(const char *path) MUST_USE;
+/* Blocks for the whole file, allocated now (fallocate). A file system that cannot is asked for its free space instead (10 % margin), and
+ * *checked_only says so. Fails: ST_IO where it is not there. */
+enum status file_reserve(const char *path, int64_t bytes, bool *checked_only) MUST_USE;
+/* What stands in the file reaches the device; also for a folder (its names). Fails: ST_IO. */
+enum status file_sync(const char *path) MUST_USE;
+/* A whole small file: temporary name beside it, fsync, rename, fsync of the folder. Fails: ST_IO. */
+enum status file_replace(const char *path, const void *bytes, size_t n) MUST_USE;
+/* n bytes at offset. Fails: bad, also where the file ends before. */
+enum status file_read_at(int fd, const char *path, enum status bad, int64_t offset, void *out, size_t n) MUST_USE;
+enum status file_write(int fd, const char *path, const void *bytes, size_t n) MUST_USE;
+
+/* Missing folders on the way are made, like mkdir -p. Fails: ST_IO. */
+enum status folder_make(const char *path) MUST_USE;
+/* The plain files in a folder and the folder itself; a subfolder inside is an error. A missing folder is fine. Fails: ST_IO. */
+enum status folder_remove(const char *path) MUST_USE;
+/* path without its last part, "." where there is none. */
+char *folder_of(const char *path, char *out, size_t size);
+
+#endif
