@@ -1,6 +1,7 @@
 /* Every optimizer against the numbers of optim.txt: PyTorch's own classes and float64 formulas (generate_optim.py). */
 #include "worker/optim/optim.h"
 #include "common/base/check.h"
+#include "common/base/parallel.h"
 #include "tests/support/fields.h"
 #include "tests/support/virtual.h"
 
@@ -119,6 +120,7 @@ END_TEST
 
 int main(void)
 {
+    parallel_set_threads(1); /* tiny tensors: waking threads would cost more than the work */
     Suite *suite = suite_create("golden optim");
     TCase *tc = tcase_create("reference");
     tcase_add_loop_test(tc, every_rule_moves_the_weights_as_its_reference_does, 1, VIRTUAL_RANKS + 1);

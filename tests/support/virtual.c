@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMORY_BYTES = 32 << 20, FIXED_POINT = 40 };
+enum { MEMORY_BYTES = 8 << 20, FIXED_POINT = 40 };
 
 static int64_t count(const struct virtual_world *w, int t) { return w->setup.tensor[t].rows * w->setup.tensor[t].cols; }
 

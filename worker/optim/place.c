@@ -5,7 +5,7 @@
 #include "common/base/check.h"
 
 enum {
-    TASK_ELEMENTS = 1 << 16,
+    TASK_ELEMENTS = 1 << 14,
     TASK_COLUMN_ROWS = 64
 }; /* a task with column sums has at least so many rows: they cost 16 bytes per column */
 

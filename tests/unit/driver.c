@@ -1,0 +1,292 @@
+/* What the driver itself does around a rule: norm and clip, decay, freezing, cautious steps, rounded copies. */
+#include "common/base/check.h"
+#include "common/base/parallel.h"
+#include "common/tensor/convert.h"
+#include "tests/support/fields.h"
+#include "tests/support/virtual.h"
+#include "worker/optim/optim.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+static struct virtual_world w;
+static double hyper[32];
+
+/* Plain SGD: u = g, so what the driver adds is plain to see. */
+static struct virtual_setup sgd(const char *settings, int64_t rows, int64_t cols)
+{
+    fields_fill(&opt_sgd.variant, settings, hyper);
+    return (
+        struct virtual_setup){ .n_tensors = 1, .tensor = { { rows, cols, 2, 0 } }, .opt = &opt_sgd, .hyper = hyper, .common = { .lr = 1 } };
+}
+
+static void start(const struct virtual_setup *setup, const float *theta)
+{
+    virtual_open(&w, setup, 1, 0);
+    memcpy(w.theta[0], theta, (size_t)(setup->tensor[0].rows * setup->tensor[0].cols) * sizeof *theta);
+}
+
+static void ck_theta(int64_t i, double expected) { ck_assert_double_eq_tol((double)w.theta[0][i], expected, 1e-7); }
+
+START_TEST(the_norm_is_over_sums_and_the_factor_is_pytorchs)
+{
+    struct virtual_setup setup = sgd("", 1, 2);
+    setup.common.clip = true;
+    setup.clip = 0.5;
+    start(&setup, (float[]){ 0, 0 });
+    w.divisor = 4;
+    virtual_gradient(&w, 0, (float[]){ 3, 4 }); /* mean gradient (3/4, 1): norm 1.25 */
+    virtual_step(&w, 1);
+    ck_assert_double_eq_tol(w.norm, 1.25, 1e-15);
+    ck_theta(0, -0.75 * 0.5 / (1.25 + 1e-6));
+    ck_theta(1, -1.00 * 0.5 / (1.25 + 1e-6));
+    ck_assert_double_eq_tol(driver_clip(1, 0.9), 1, 1e-300);
+    ck_assert_double_eq_tol(driver_clip(0, 1e9), 1, 1e-300);
+    ck_assert_double_eq_tol(driver_clip(1, 3), 1 / (3 + 1e-6), 1e-16);
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(a_rule_without_clip_is_neither_clipped_nor_in_the_norm)
+{
+    struct virtual_setup setup = sgd("", 1, 2);
+    setup.clip = 0.5;
+    start(&setup, (float[]){ 0, 0 });
+    virtual_gradient(&w, 0, (float[]){ 3, 4 });
+    virtual_step(&w, 1);
+    ck_assert_double_eq_tol(w.norm, 0, 1e-300);
+    ck_theta(0, -3);
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(the_norm_does_not_depend_on_cuts_and_changes_nothing)
+{
+    struct virtual_setup setup = sgd("momentum=0.9", 101, 13);
+    setup.common.clip = true;
+    struct virtual_world cut;
+    virtual_open(&w, &setup, 1, 0);
+    virtual_open(&cut, &setup, 4, 7);
+    virtual_random_gradients(&w, 1e-3f);
+    virtual_random_gradients(&cut, 1e-3f);
+    struct super a, b;
+    super_clear(&a);
+    super_clear(&b);
+    driver_norm(w.driver[0], 1, w.exponent, &a);
+    for (int r = 0; r < 4; r++) driver_norm(cut.driver[r], 1, cut.exponent, &b);
+    const double norm_a = super_value(&a), norm_b = super_value(&b);
+    ck_assert(memcmp(&norm_a, &norm_b, sizeof norm_a) == 0 && norm_a > 0);
+    ck_assert_ptr_null(virtual_difference(&w, &cut));
+    ck_assert_int_eq(driver_updates(w.driver[0])[0], 0);
+    virtual_close(&cut);
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(decay_stands_where_the_rule_says_and_as_large_as_the_mode_says)
+{
+    static const struct {
+        const char *settings;
+        int mode;
+        double expected; /* of theta 2, g 1, lr 0.1 at a base rate of 0.4, lambda 0.5 */
+    } cases[] = { { "decay=before", DECAY_MODE_LR, 2 * (1 - 0.1 * 0.5) - 0.1 },
+                  { "decay=before", DECAY_MODE_SCHEDULE, 2 * (1 - 0.25 * 0.5) - 0.1 },
+                  { "decay=before", DECAY_MODE_INDEPENDENT, 2 * (1 - 0.5) - 0.1 },
+                  { "decay=l2", DECAY_MODE_LR, 2 - 0.1 * (1 + 0.5 * 2) } };
+    struct virtual_setup setup = sgd(cases[_i].settings, 1, 1);
+    setup.common = (struct rule_common){ .lr = 0.4, .weight_decay = 0.5, .decay_mode = cases[_i].mode };
+    start(&setup, (float[]){ 2 });
+    virtual_gradient(&w, 0, (float[]){ 1 });
+    virtual_step(&w, 0.1);
+    ck_theta(0, cases[_i].expected);
+    virtual_close(&w);
+}
+END_TEST
+
+static void after_propose(const struct opt_step *s, struct opt_tile *v)
+{
+    (void)s;
+    for (int64_t i = 0; i < v->count; i++) v->u[i] = v->grad[i];
+}
+
+START_TEST(decay_after_the_step_shrinks_the_step_too_and_a_step_of_its_own_has_no_rate)
+{
+    static const struct opt_desc after = { .decay = DECAY_AFTER, .propose = after_propose };
+    static const struct opt_desc own = { .decay = DECAY_BEFORE, .flags = OPT_STEP_OWN, .propose = after_propose };
+    struct virtual_setup setup = sgd("", 1, 1);
+    setup.common.weight_decay = 0.5;
+    setup.opt = &after;
+    start(&setup, (float[]){ 2 });
+    virtual_gradient(&w, 0, (float[]){ 1 });
+    virtual_step(&w, 0.1);
+    ck_theta(0, (2 - 0.1) * (1 - 0.05));
+    virtual_close(&w);
+    setup.opt = &own;
+    start(&setup, (float[]){ 2 });
+    virtual_gradient(&w, 0, (float[]){ 1 });
+    virtual_step(&w, 0.1);
+    ck_theta(0, 2 * (1 - 0.05) - 1);
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(cautious_keeps_agreeing_elements_and_makes_up_for_the_others)
+{
+    struct virtual_setup setup = sgd("momentum=0.5", 4, 1);
+    setup.common.cautious = true;
+    virtual_open(&w, &setup, 4, 9); /* the count crosses ranks */
+    memset(w.theta[0], 0, 4 * sizeof(float));
+    virtual_gradient(&w, 0, (float[]){ 4, 4, -4, 4 });
+    virtual_step(&w, 1); /* all agree */
+    ck_theta(0, -4);
+    virtual_gradient(&w, 0, (float[]){ 1, -1, 1, 0 }); /* momentum (3, 1, -1, 2): only the first agrees */
+    virtual_step(&w, 1);
+    ck_theta(0, -4 - 3 * 4);
+    ck_theta(1, -4);
+    ck_theta(2, 4);
+    ck_theta(3, -4);
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(cautious_decay_spares_weights_that_the_step_lets_grow)
+{
+    struct virtual_setup setup = sgd("decay=before", 1, 4);
+    setup.common.cautious_decay = true;
+    setup.common.weight_decay = 0.5;
+    start(&setup, (float[]){ 2, 2, -2, -2 });
+    virtual_gradient(&w, 0, (float[]){ 1, -1, 0, 1 });
+    virtual_step(&w, 0.1);
+    ck_theta(0, 2 * 0.95 - 0.1);
+    ck_theta(1, 2 + 0.1);
+    ck_theta(2, -2 * 0.95); /* u = 0 decays: >= */
+    ck_theta(3, -2 - 0.1);
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(a_frozen_tensor_rests_and_starts_fresh_while_the_exchange_keeps_its_length)
+{
+    double adalayer[32];
+    fields_fill(&opt_adalayer.variant, "", adalayer);
+    const struct virtual_setup setup = { .n_tensors = 3,
+                                         .tensor = { { 3, 5, 2, 3 }, { 3, 5, 2, -1 }, { 3, 5, 2, 0 } },
+                                         .opt = &opt_adalayer,
+                                         .hyper = adalayer,
+                                         .clip = 1,
+                                         .common = { .lr = 1, .weight_decay = 0.1, .clip = true } };
+    struct virtual_world still, late;
+    virtual_open(&still, &setup, 1, 0);
+    virtual_open(&w, &setup, 2, 4);
+    for (int i = 0; i < 2; i++) {
+        virtual_random_gradients(&w, 1);
+        virtual_step(&w, 0.1);
+    }
+    ck_assert_mem_eq(w.theta[0], still.theta[0], 15 * sizeof(float));
+    ck_assert_mem_eq(w.theta[1], still.theta[1], 15 * sizeof(float));
+    ck_assert_mem_ne(w.theta[2], still.theta[2], 15 * sizeof(float));
+    ck_assert_int_eq(driver_updates(w.driver[0])[0], 0);
+    ck_assert_int_eq(driver_updates(w.driver[1])[2], 2);
+
+    /* step 3 moves tensor 0 as the first step of a run would */
+    struct virtual_setup alone = setup;
+    alone.tensor[0].frozen_until = 0;
+    alone.common.clip = false;
+    virtual_open(&late, &alone, 1, 0);
+    virtual_close(&still);
+    virtual_open(&still, &setup, 1, 0);
+    late.step = 2;
+    virtual_random_gradients(&late, 1);
+    virtual_random_gradients(&w, 1);
+    w.config->clip = 0;
+    virtual_step(&w, 0.1);
+    virtual_step(&late, 0.1);
+    ck_assert_mem_eq(w.theta[0], late.theta[0], 15 * sizeof(float));
+    ck_assert_mem_eq(w.theta[1], still.theta[1], 15 * sizeof(float));
+    ck_assert_int_eq(driver_updates(w.driver[1])[0], 1);
+    struct driver_slot slot;
+    ck_assert(!driver_slot(w.driver[0], 1, 0, &slot)); /* frozen for ever: no state */
+    virtual_close(&still);
+    virtual_close(&late);
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(the_rounded_copy_follows_the_weights)
+{
+    double hypers[32];
+    fields_fill(&opt_adalayer.variant, "", hypers);
+    struct virtual_setup setup = sgd("", 3, 5);
+    setup.opt = &opt_adalayer;
+    setup.hyper = hypers;
+    virtual_open(&w, &setup, 3, 1);
+    virtual_random_gradients(&w, 1);
+    virtual_step(&w, 0.1);
+    for (int i = 0; i < 15; i++) ck_assert_uint_eq(w.rounded[0][i], f32_to_bf16(w.theta[0][i]));
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(settings_that_exclude_each_other_are_told)
+{
+    static const struct {
+        const struct opt_desc *opt;
+        const char *settings;
+        struct rule_common common;
+    } bad[] = { { &opt_sgd, "nesterov=true", { .clip = true } },
+                { &opt_sgd, "momentum=0.9 nesterov=true dampening=0.1", { .clip = true } },
+                { &opt_sgd, "momentum=0.9:ema dampening=0.1", { .clip = true } },
+                { &opt_sgd, "momentum=0.9::debias", { .clip = true } },
+                { &opt_sgd, "decay=l2", { .cautious_decay = true } },
+                { &opt_adam, "", { .decay_mode = DECAY_MODE_INDEPENDENT } } };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        fields_fill(&bad[i].opt->variant, bad[i].settings, hyper);
+        const struct opt_rule rule = { bad[i].opt, hyper, &bad[i].common };
+        ck_assert_msg(opt_problem(&rule) != NULL, "case %d", (int)i);
+    }
+}
+END_TEST
+
+START_TEST(column_sums_of_extreme_gradients_stay_in_range)
+{
+    double adafactor[32];
+    fields_fill(&opt_adafactor.variant, "", adafactor);
+    struct virtual_setup setup = sgd("", 64, 3);
+    setup.opt = &opt_adafactor;
+    setup.hyper = adafactor;
+    virtual_open(&w, &setup, 2, 1);
+    w.exponent[0] = _i; /* gradients from 2^-75 to 2^20 */
+    for (int64_t i = 0; i < 64 * 3; i++) w.sum[0][i] = (i % 7 - 3) * ((int64_t)1 << 30);
+    const float most = (float)ldexp(3.0 * (1 << 30), -_i);
+    memcpy(&w.max_bits[0], &most, sizeof most);
+    virtual_step(&w, 0.01);
+    for (int64_t i = 0; i < 64 * 3; i++) ck_assert(isfinite(w.theta[0][i]));
+    virtual_close(&w);
+}
+END_TEST
+
+int main(void)
+{
+    parallel_set_threads(1); /* tiny tensors: waking threads would cost more than the work */
+    TCase *t = tcase_create("driver");
+    tcase_add_test(t, the_norm_is_over_sums_and_the_factor_is_pytorchs);
+    tcase_add_test(t, a_rule_without_clip_is_neither_clipped_nor_in_the_norm);
+    tcase_add_test(t, the_norm_does_not_depend_on_cuts_and_changes_nothing);
+    tcase_add_loop_test(t, decay_stands_where_the_rule_says_and_as_large_as_the_mode_says, 0, 4);
+    tcase_add_test(t, decay_after_the_step_shrinks_the_step_too_and_a_step_of_its_own_has_no_rate);
+    tcase_add_test(t, cautious_keeps_agreeing_elements_and_makes_up_for_the_others);
+    tcase_add_test(t, cautious_decay_spares_weights_that_the_step_lets_grow);
+    tcase_add_test(t, a_frozen_tensor_rests_and_starts_fresh_while_the_exchange_keeps_its_length);
+    tcase_add_test(t, the_rounded_copy_follows_the_weights);
+    tcase_add_test(t, settings_that_exclude_each_other_are_told);
+    tcase_add_loop_test(t, column_sums_of_extreme_gradients_stay_in_range, 10, 106);
+    Suite *suite = suite_create("driver");
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK); /* threads are opened */
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}
