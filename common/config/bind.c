@@ -217,9 +217,12 @@ void bind_unknown(struct binder *b, const struct node *map, const char *const *e
         int i = 0;
         while (i < n && strcmp(keys[i], child->key) != 0) i++;
         if (i < n || complain_foreign(b, child, tables, n_tables, variants, chosen)) continue;
-        char hint[HINT_MAX];
-        const char *colon = strchr(child->key, ':') != NULL ? "; a space must follow the colon" : "";
-        complain_key(b->problems, child, "there is no such key%s", *colon != '\0' ? colon : nearest_hint(child->key, keys, n, hint));
+        char hint[HINT_MAX] = "";
+        if (strchr(child->key, ':') != NULL)
+            snprintf(hint, sizeof hint, "; a space must follow the colon");
+        else if (!problems_full(b->problems))
+            (void)nearest_hint(child->key, keys, n, hint);
+        complain_key(b->problems, child, "there is no such key%s", hint);
     }
 }
 

@@ -118,7 +118,8 @@ enum status config_parse(const char *name, const char *yaml, size_t n, const cha
     memset(config, 0, sizeof *config);
     config->file = arena_strdup(arena, name);
     struct node *root = tree_read(source, 0, &scratch, found);
-    for (int i = 0; root != NULL && i < n_overrides; i++) override_apply(root, overrides[i], i + 1, &scratch, found);
+    for (int i = 0; root != NULL && root->kind == NODE_MAP && i < n_overrides; i++)
+        override_apply(root, overrides[i], i + 1, &scratch, found);
     struct binder binder = { found, &scratch, arena, tables, config, root };
     if (root != NULL) bind_root(&binder);
 

@@ -65,7 +65,7 @@ const char *preset_value(const char *const *preset, const char *key, bool *lacks
 /* The node where a key stands, or the deepest one on the way to it: where to point at. Path as in node_path. */
 const struct node *node_near(const struct node *root, const char *path);
 
-/* False after telling that node is not a list (map) of 1 to `most` rows. */
+/* False after telling that node is not a list of at most `most` rows, or not a map. */
 bool bind_is_list(struct binder *b, const struct node *node, int most);
 bool bind_is_map(struct binder *b, const struct node *node);
 /* The `name` of a row, unlike the names of the rows before it; NULL after a complaint. */

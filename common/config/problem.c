@@ -22,12 +22,14 @@ void problem_add(struct problems *problems, struct place place, const char *form
             strcmp(told->sentence, sentence) == 0)
             return;
     }
-    if (problems->n == PROBLEMS_KEPT) {
+    if (problems_full(problems)) {
         problems->uncounted++;
         return;
     }
     problems->rows[problems->n++] = (struct problem){ place, arena_strdup(problems->arena, sentence) };
 }
+
+bool problems_full(const struct problems *problems) { return problems->n == PROBLEMS_KEPT; }
 
 int problems_count(const struct problems *problems) { return problems->n + problems->uncounted; }
 

@@ -35,6 +35,8 @@ struct problems {
 /* The same sentence about the same place is kept once: inherited values are read by every heir. */
 void problem_add(struct problems *problems, struct place place, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* True when a further problem would only be counted: no need to look for words that are not shown. */
+bool problems_full(const struct problems *problems);
 /* How many there are in all. */
 int problems_count(const struct problems *problems);
 
