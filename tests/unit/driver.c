@@ -131,6 +131,74 @@ START_TEST(decay_after_the_step_shrinks_the_step_too_and_a_step_of_its_own_has_n
 }
 END_TEST
 
+/* A rule that keeps its sums to the last bit: the two halves of each double in two slots. Weights in fp32 would hide an order of addition.
+ */
+static void keep_need(const struct param *p, const void *h, struct opt_need *out)
+{
+    (void)p, (void)h;
+    out->scalars[0] = 1;
+    out->column[0] = 2;
+}
+static void keep_partial(const struct opt_step *s, const struct opt_tile *block, struct opt_sums *terms)
+{
+    (void)s;
+    terms->scalar[0] = 0;
+    for (int64_t j = 0; j < block->cols; j++) {
+        terms->scalar[0] += (double)block->theta[j] * (double)block->grad[j];
+        terms->column[j] = (double)block->grad[j] * (double)block->grad[j];
+    }
+}
+static void keep_settle(const struct opt_step *s, struct opt_tensor *tensor, const struct opt_sums *sums)
+{
+    (void)s;
+    memcpy(tensor->slot[0], &sums->scalar[0], sizeof(float));
+    memcpy(tensor->slot[1], (const char *)&sums->scalar[0] + sizeof(float), sizeof(float));
+    for (int64_t j = 0; j < tensor->param->cols; j++) {
+        memcpy(tensor->slot[2] + j, &sums->column[j], sizeof(float));
+        memcpy(tensor->slot[3] + j, (const char *)&sums->column[j] + sizeof(float), sizeof(float));
+    }
+}
+
+START_TEST(sums_are_exact_to_the_last_bit_for_any_cut)
+{
+    static const struct opt_slot slots[] = { { "low", PER_TENSOR, NULL, 0 },
+                                             { "high", PER_TENSOR, NULL, 0 },
+                                             { "column_low", PER_COL, NULL, 0 },
+                                             { "column_high", PER_COL, NULL, 0 } };
+    static const struct opt_desc keep = { .slots = slots,
+                                          .n_slots = 4,
+                                          .need = keep_need,
+                                          .propose = after_propose,
+                                          .rounds = { { .partial = keep_partial, .settle = keep_settle } } };
+    struct virtual_setup setup = sgd("", 157, 11);
+    setup.opt = &keep;
+    struct virtual_world cut;
+    double most = 0, reference[11] = { 0 };
+    virtual_open(&w, &setup, 1, 0);
+    virtual_random_gradients(&w, 1e-4f);
+    for (int64_t i = 0; i < 157 * 11; i++) reference[i % 11] += ldexp((double)w.sum[0][i], -40) * ldexp((double)w.sum[0][i], -40);
+    virtual_step(&w, 0.1);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        virtual_open(&cut, &setup, 4, seed);
+        virtual_random_gradients(&cut, 1e-4f);
+        virtual_step(&cut, 0.1);
+        ck_assert_ptr_null(virtual_difference(&w, &cut));
+        virtual_close(&cut);
+    }
+    float low[11], high[11];
+    int64_t n;
+    ck_assert(virtual_slot(&w, 0, 2, low, &n) && virtual_slot(&w, 0, 3, high, &n));
+    for (int j = 0; j < 11; j++) {
+        double sum;
+        memcpy(&sum, &low[j], sizeof(float));
+        memcpy((char *)&sum + sizeof(float), &high[j], sizeof(float));
+        most = fmax(most, fabs(sum - reference[j]) / reference[j]);
+    }
+    ck_assert_double_lt(most, 1e-6); /* gradients are read in fp32 */
+    virtual_close(&w);
+}
+END_TEST
+
 START_TEST(cautious_keeps_agreeing_elements_and_makes_up_for_the_others)
 {
     struct virtual_setup setup = sgd("momentum=0.5", 4, 1);
@@ -275,6 +343,7 @@ int main(void)
     tcase_add_test(t, the_norm_does_not_depend_on_cuts_and_changes_nothing);
     tcase_add_loop_test(t, decay_stands_where_the_rule_says_and_as_large_as_the_mode_says, 0, 4);
     tcase_add_test(t, decay_after_the_step_shrinks_the_step_too_and_a_step_of_its_own_has_no_rate);
+    tcase_add_test(t, sums_are_exact_to_the_last_bit_for_any_cut);
     tcase_add_test(t, cautious_keeps_agreeing_elements_and_makes_up_for_the_others);
     tcase_add_test(t, cautious_decay_spares_weights_that_the_step_lets_grow);
     tcase_add_test(t, a_frozen_tensor_rests_and_starts_fresh_while_the_exchange_keeps_its_length);
