@@ -196,6 +196,7 @@ void wide_add(struct wide *a, struct wide b)
 double wide_value(struct wide a, int exponent)
 {
     const int64_t carry = a.low >> 32;
-    const __int128 value = (((__int128)a.high + carry) << 32) + (a.low & 0xffffffff);
+    __extension__ typedef __int128 wide_int;
+    const wide_int value = (((wide_int)a.high + carry) << 32) + (a.low & 0xffffffff);
     return (double)value * power_of_two(-exponent);
 }

@@ -14,12 +14,15 @@ static unsigned char *boundary(const struct worker *w, int unit, int local)
     return w->boundaries + (row * w->plan->window + local) * w->boundary_bytes;
 }
 
-static bool recomputes(const struct worker *w) { return w->saved_stride == 0; }
+/* Saved tensors of the head live for one action, and so do those of a block that is computed again for its backward. */
+static bool saves_in_pass(const struct worker *w, enum unit_kind kind)
+{
+    return kind == UNIT_HEAD || (kind == UNIT_BLOCK && w->plan->config->parallel.recompute);
+}
 
-/* Saved tensors of a unit and microbatch: kept for the step, or at the start of the pass region where they are made again. */
 static unsigned char *saved_region(const struct worker *w, int unit, int local)
 {
-    if (recomputes(w) || unit == w->plan->partition.n_units - 1) return w->pass_memory;
+    if (saves_in_pass(w, w->plan->partition.units[unit].kind)) return w->pass_memory;
     const size_t before = unit == 0 ? 0 : w->tapes[UNIT_EMBEDDING].saved_bytes + (size_t)(unit - 1) * w->tapes[UNIT_BLOCK].saved_bytes;
     return w->saved + (size_t)local * w->saved_stride + before;
 }
@@ -29,10 +32,9 @@ static struct tape_run bind(struct worker *w, int unit, int local)
     const struct partition *p = &w->plan->partition;
     const struct unit *u = &p->units[unit];
     const bool head = u->kind == UNIT_HEAD;
-    const bool saved_in_pass = recomputes(w) || head;
     struct tape_run run = { .weights = exchange_weights(w, unit),
                             .saved = saved_region(w, unit, local),
-                            .pass = w->pass_memory + (saved_in_pass ? w->tapes[u->kind].saved_bytes : 0),
+                            .pass = w->pass_memory + (saves_in_pass(w, u->kind) ? w->tapes[u->kind].saved_bytes : 0),
                             .scratch = w->scratch_memory,
                             .shared = w->shared_memory,
                             .tokens = w->inputs + (int64_t)local * w->plan->micro_tokens,
@@ -76,7 +78,7 @@ static void backward(struct worker *w, const struct pass *pass, const struct act
     struct tape_run run = bind(w, a->unit, a->local);
     run.sinks = sinks_of(w, pass->stretch, a->unit);
     if (head && p->tied_param >= 0) run.tied_sinks = sinks_of(w, pass->stretch, 0);
-    if (!head && recomputes(w)) tape_forward(tape, &run);
+    if (!head && saves_in_pass(w, tape->kind)) tape_forward(tape, &run);
     unsigned char **spare = &w->gradient_of[w->plan->window];
     run.d_output = head ? NULL : w->gradient_of[a->local];
     run.d_input = a->unit > pass->stretch->lowest ? *spare : NULL;

@@ -21,7 +21,8 @@ static struct item weights_item(const struct worker *w, int param)
 {
     const struct param *q = &w->plan->partition.params[param];
     const struct piece own = find_piece(w, param), share = place_share(w, own);
-    struct item it = { .rows = q->rows,
+    struct item it = { .n_dims = q->n_dims,
+                       .rows = q->rows,
                        .cols = q->cols,
                        .held_begin = own.row_begin,
                        .held_end = own.row_end,
@@ -36,7 +37,9 @@ static bool slot_item(const struct worker *w, int param, int slot, struct item *
 {
     struct driver_slot s;
     if (!driver_slot(w->driver, param, slot, &s)) return false;
-    *out = (struct item){ .rows = s.rows, .cols = s.cols, .held_begin = s.row_begin, .held_end = s.row_end, .data = s.data };
+    *out = (struct item){
+        .n_dims = s.rows == 1 ? 1 : 2, .rows = s.rows, .cols = s.cols, .held_begin = s.row_begin, .held_end = s.row_end, .data = s.data
+    };
     snprintf(out->name, sizeof out->name, "state/%s.%s", w->plan->partition.params[param].name, s.name);
     if (s.data == NULL) {
         out->held_begin = out->held_end = 0;

@@ -103,9 +103,9 @@ static void place_activations(struct worker *w)
     w->boundary_bytes = plan->micro_tokens * t[0].width * (int64_t)dtype_bytes(plan->compute);
     const size_t kept = w->mode == WORKER_TRAIN ? units - 1 : 2;
     w->boundaries = arena_place_n(&w->step, kept * window, (size_t)w->boundary_bytes);
-    const bool recompute = plan->config->parallel.recompute || w->mode == WORKER_EVALUATE;
+    const bool recompute = plan->config->parallel.recompute;
     const size_t block = t[UNIT_BLOCK].saved_bytes;
-    w->saved_stride = recompute ? 0 : t[UNIT_EMBEDDING].saved_bytes + (units - 2) * block;
+    w->saved_stride = t[UNIT_EMBEDDING].saved_bytes + (recompute ? 0 : (units - 2) * block);
     w->saved = arena_place_n(&w->step, window, w->saved_stride);
     if (w->mode == WORKER_TRAIN) {
         w->gradients = arena_place_n(&w->step, window + 1, (size_t)w->boundary_bytes);
@@ -114,7 +114,7 @@ static void place_activations(struct worker *w)
     w->nll = arena_place_n(&w->step, (size_t)plan->micro_tokens, sizeof *w->nll);
 
     size_t pass = t[UNIT_HEAD].saved_bytes, scratch = 0, shared = 0, temporary = 0;
-    if (recompute) pass = (size_t)max_i64((int64_t)pass, max_i64((int64_t)t[UNIT_EMBEDDING].saved_bytes, (int64_t)block));
+    if (recompute && block > pass) pass = block;
     for (int kind = 0; kind < UNIT_KINDS; kind++) {
         const size_t most =
             w->mode == WORKER_TRAIN && t[kind].backward_bytes > t[kind].forward_bytes ? t[kind].backward_bytes : t[kind].forward_bytes;

@@ -116,6 +116,9 @@ struct pass {
 };
 enum status executor_run(struct worker *w, const struct pass *pass) MUST_USE;
 
+/* worker.c: owned fp32 masters were filled; the weights made from them follow, other ranks' at the next collective call. */
+void worker_masters_changed(struct worker *w);
+
 /* step.c */
 const struct stretch *step_stretch(const struct worker *w, int64_t step);
 

@@ -117,7 +117,6 @@ static void fill_rows(void *context, int64_t task, int thread)
     }
 }
 
-/* fp32 masters -> own span in the compute type; the others get theirs at the next collective call. */
 void worker_masters_changed(struct worker *w)
 {
     w->stale = true;

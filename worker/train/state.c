@@ -1,0 +1,218 @@
+/* The state of a run as one thing: digested, saved and loaded from the same list of tensors and the same few arrays. */
+#define LAMINA_WORKER_TRAIN
+#include "items.h"
+#include "private.h"
+
+#include "common/base/check.h"
+#include "common/base/fault.h"
+#include "common/store/state.h"
+
+#include <string.h>
+
+/* What the trajectory depends on besides tensors and counters: one value per parameter, in name order. */
+struct arrays {
+    int64_t n;
+    int32_t *exponent;
+    float *largest; /* the contribution that set the exponent; 0: none yet */
+    int64_t *updates;
+};
+
+static struct arrays arrays_place(const struct worker *w, struct arena *arena)
+{
+    const size_t n = (size_t)w->plan->partition.n_params;
+    return (struct arrays){ (int64_t)n, arena_place_n(arena, n, sizeof(int32_t)), arena_place_n(arena, n, sizeof(float)),
+                            arena_place_n(arena, n, sizeof(int64_t)) };
+}
+
+static void arrays_fill(const struct worker *w, const struct arrays *a)
+{
+    for (int64_t k = 0; k < a->n; k++) {
+        const int i = w->plan->partition.by_name[k];
+        a->exponent[k] = w->exponent[i];
+        memcpy(&a->largest[k], &w->before_max[i], sizeof *a->largest);
+        a->updates[k] = driver_updates(w->driver)[i];
+    }
+}
+
+static void arrays_take(struct worker *w, const struct arrays *a)
+{
+    for (int64_t k = 0; k < a->n; k++) {
+        const int i = w->plan->partition.by_name[k];
+        w->exponent[i] = a->exponent[k];
+        memcpy(&w->before_max[i], &a->largest[k], sizeof *a->largest);
+        driver_updates(w->driver)[i] = a->updates[k];
+    }
+}
+
+/* --- Digest ------------------------------------------------------------------------------------------------------------ */
+
+enum status worker_digest(const struct comm *world, struct worker *w, bool weights_only, struct digest128 *out)
+{
+    struct arena arena;
+    arena_open_growing(&arena, "state");
+    struct items items;
+    items_list(w, &arena, !weights_only, &items);
+    struct text scalars = { 0 };
+    if (!weights_only) {
+        const struct arrays a = arrays_place(w, &arena);
+        const int64_t counters[2] = { w->step_done, w->tokens_done };
+        arrays_fill(w, &a);
+        text_add_bytes(&scalars, (const char *)counters, sizeof counters);
+        text_add_bytes(&scalars, (const char *)a.exponent, (size_t)a.n * sizeof *a.exponent);
+        text_add_bytes(&scalars, (const char *)a.largest, (size_t)a.n * sizeof *a.largest);
+        text_add_bytes(&scalars, (const char *)a.updates, (size_t)a.n * sizeof *a.updates);
+    }
+    const enum status s = items_digest(world, &items, scalars.data, scalars.length, out);
+    text_free(&scalars);
+    arena_close(&arena);
+    return s;
+}
+
+/* --- The file ------------------------------------------------------------------------------------------------------------ */
+
+enum { EXTRA_EXPONENT, EXTRA_LARGEST, EXTRA_UPDATES, EXTRA_CONFIG, EXTRA_COUNT };
+
+static struct state_entry entry_of(const struct item *it)
+{
+    struct state_entry e = { .dtype = DT_F32, .n_dims = it->n_dims, .rows = it->rows, .cols = it->cols };
+    _Static_assert(sizeof e.name >= sizeof it->name, "every name of a tensor fits");
+    memcpy(e.name, it->name, sizeof it->name);
+    return e;
+}
+
+static struct state_entry extra_entry(int extra, int64_t n)
+{
+    static const struct {
+        const char *name;
+        enum dtype dtype;
+    } extras[EXTRA_COUNT] = {
+        { "exchange/exponent", DT_I32 }, { "exchange/largest", DT_F32 }, { "optimizer/updates", DT_I64 }, { "config", DT_U8 }
+    };
+    struct state_entry e = { .dtype = extras[extra].dtype, .n_dims = 1, .rows = 1, .cols = n };
+    memcpy(e.name, extras[extra].name, strlen(extras[extra].name));
+    return e;
+}
+
+static enum status write_all(const struct comm *world, struct state_writer *f, const struct items *items, void *const extra[EXTRA_COUNT])
+{
+    for (int i = 0; i < items->n; i++) {
+        const struct item *it = &items->item[i];
+        const int64_t count = it->write_end - it->write_begin;
+        const struct state_rows rows = { it->write_begin, count,
+                                         count > 0 ? it->data + (it->write_begin - it->held_begin) * it->cols : NULL };
+        TRY(state_write_rows(world, f, i, &rows, count > 0));
+    }
+    for (int i = 0; i < EXTRA_COUNT; i++) {
+        const struct state_rows all = { 0, 1, extra[i] };
+        TRY(state_write_rows(world, f, items->n + i, &all, comm_rank(world) == 0));
+    }
+    return ST_OK;
+}
+
+static enum status set_facts(const struct comm *world, struct state_writer *f, const struct worker_facts *facts)
+{
+    char hex[DIGEST_HEX];
+    TRY(state_set_i64(world, f, "step", facts->step));
+    TRY(state_set_i64(world, f, "tokens", facts->tokens));
+    TRY(state_set_i64(world, f, "lineage", facts->lineage));
+    TRY(state_set_text(world, f, "config_digest", digest_hex(facts->config, hex)));
+    return state_set_text(world, f, "fingerprint", digest_hex(facts->fingerprint, hex));
+}
+
+static enum status save(const struct comm *world, struct worker *w, struct arena *arena, const char *path, const char *config_text,
+                        const struct worker_facts *facts)
+{
+    struct items items;
+    items_list(w, arena, true, &items);
+    struct arrays a = arrays_place(w, arena);
+    arrays_fill(w, &a);
+    void *const extra[EXTRA_COUNT] = { a.exponent, a.largest, a.updates, arena_strdup(arena, config_text) };
+    struct state_entry *entries = arena_place_n(arena, (size_t)items.n + EXTRA_COUNT, sizeof *entries);
+    for (int i = 0; i < items.n; i++) entries[i] = entry_of(&items.item[i]);
+    for (int i = 0; i < EXTRA_COUNT; i++) entries[items.n + i] = extra_entry(i, i == EXTRA_CONFIG ? (int64_t)strlen(config_text) : a.n);
+
+    struct state_writer *f;
+    TRY(state_create(world, path, entries, items.n + EXTRA_COUNT, &f));
+    enum status s = write_all(world, f, &items, extra);
+    if (!s) s = set_facts(world, f, facts);
+    if (s) {
+        state_abandon(world, f);
+        return status_trace(s, __FILE__, __LINE__);
+    }
+    return state_finish(world, f);
+}
+
+enum status worker_save(const struct comm *world, struct worker *w, const char *path, const char *config_text,
+                        const struct worker_facts *facts)
+{
+    CHECK(w->mode == WORKER_TRAIN && facts->step == w->step_done);
+    struct arena arena;
+    arena_open_growing(&arena, "save");
+    const enum status s = save(world, w, &arena, path, config_text, facts);
+    arena_close(&arena);
+    return s;
+}
+
+/* --- Loading: each rank for itself ------------------------------------------------------------------------------------- */
+
+static enum status get_digest(const struct state *f, const char *name, struct digest128 *out)
+{
+    char hex[DIGEST_HEX];
+    TRY(state_get_text(f, name, hex, sizeof hex));
+    if (digest_parse(hex, out)) FAIL(ST_DAMAGED, "attribute %s is no digest: %s", name, hex);
+    return ST_OK;
+}
+
+static enum status get_facts(const struct state *f, struct worker_facts *facts)
+{
+    TRY(state_get_i64(f, "step", &facts->step));
+    TRY(state_get_i64(f, "tokens", &facts->tokens));
+    TRY(state_get_i64(f, "lineage", &facts->lineage));
+    TRY(get_digest(f, "config_digest", &facts->config));
+    return get_digest(f, "fingerprint", &facts->fingerprint);
+}
+
+static enum status read_all(struct worker *w, const struct state *f, struct arena *arena)
+{
+    struct items items;
+    items_list(w, arena, w->mode == WORKER_TRAIN, &items);
+    for (int i = 0; i < items.n; i++) {
+        const struct item *it = &items.item[i];
+        const struct state_entry expected = entry_of(it);
+        const struct state_rows rows = { it->held_begin, it->held_end - it->held_begin, it->data };
+        TRY(state_read_rows(f, &expected, &rows, rows.count > 0));
+    }
+    if (w->mode == WORKER_EVALUATE) return ST_OK;
+    const struct arrays a = arrays_place(w, arena);
+    void *const extra[EXTRA_CONFIG] = { a.exponent, a.largest, a.updates };
+    for (int i = 0; i < EXTRA_CONFIG; i++) {
+        const struct state_entry expected = extra_entry(i, a.n);
+        const struct state_rows all = { 0, 1, extra[i] };
+        TRY(state_read_rows(f, &expected, &all, 1));
+    }
+    arrays_take(w, &a);
+    return ST_OK;
+}
+
+static enum status load(struct worker *w, const char *path, struct worker_facts *facts)
+{
+    TRY(fault_here(FAULT_load_read));
+    struct state *f;
+    TRY(state_open(path, &f));
+    struct arena arena;
+    arena_open_growing(&arena, "load");
+    enum status s = get_facts(f, facts);
+    if (!s) s = read_all(w, f, &arena);
+    arena_close(&arena);
+    state_close(f);
+    return s;
+}
+
+enum status worker_load(const struct comm *world, struct worker *w, const char *path, struct worker_facts *facts)
+{
+    TRY_ALL(world, load(w, path, facts));
+    w->step_done = facts->step;
+    w->tokens_done = facts->tokens;
+    worker_masters_changed(w);
+    return ST_OK;
+}
