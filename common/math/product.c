@@ -12,7 +12,7 @@ enum {
     TILE_SHORT = 512,
     SKINNY = 64, /* up to so many rows (or columns) the other matrix is read once, in narrow strips */
     SKINNY_STRIP = 256,
-    MIN_TILES = 6,        /* fewer than this are halved, */
+    MIN_TILES = 4,        /* fewer than this are halved, */
     MIN_AREA = 32 * 1024, /* down to this many elements */
     GRAIN = 16,
     PANEL_K = 512,  /* K per converted or copied panel */
@@ -26,17 +26,26 @@ static int64_t round_up(int64_t n, int64_t to) { return ceil_div(n, to) * to; }
 /* n in equal parts of at most `limit`. */
 static int64_t equal_part(int64_t n, int64_t limit) { return min_i64(n, round_up(ceil_div(n, ceil_div(n, limit)), GRAIN)); }
 
-/* The library's cost of packing a tile's operands per product: 1/rows + 1/cols. */
+/* The library's share of packing a tile's operands: 1/rows + 1/cols. */
 static double packing(int64_t rows, int64_t cols) { return 1 / (double)rows + 1 / (double)cols; }
+
+static int64_t tiles(int64_t m, int64_t n, int64_t rows, int64_t cols) { return ceil_div(m, rows) * ceil_div(n, cols); }
+
+/* What a tiling costs: packing, and the half that waits where two share an odd number of tiles. */
+static double cost(int64_t m, int64_t n, int64_t rows, int64_t cols)
+{
+    const int64_t count = tiles(m, n, rows, cols);
+    return packing(rows, cols) * (double)round_up(count, 2) / (double)count;
+}
 
 struct tiling product_tiling(int64_t m, int64_t n)
 {
     struct tiling t = { .rows = equal_part(m, TILE_SHORT), .cols = equal_part(n, TILE_LONG) };
     const int64_t rows = equal_part(m, TILE_LONG), cols = equal_part(n, TILE_SHORT);
-    if (packing(rows, cols) < packing(t.rows, t.cols)) t.rows = rows, t.cols = cols;
+    if (cost(m, n, rows, cols) < cost(m, n, t.rows, t.cols)) t.rows = rows, t.cols = cols;
     if (m <= SKINNY) t.rows = m, t.cols = equal_part(n, SKINNY_STRIP);
     if (n <= SKINNY && m > SKINNY) t.cols = n, t.rows = equal_part(m, SKINNY_STRIP);
-    while (ceil_div(m, t.rows) * ceil_div(n, t.cols) < MIN_TILES && t.rows * t.cols >= 2 * MIN_AREA) {
+    while (tiles(m, n, t.rows, t.cols) < MIN_TILES && t.rows * t.cols >= 2 * MIN_AREA) {
         if (t.rows > t.cols)
             t.rows = round_up(ceil_div(t.rows, 2), GRAIN);
         else
