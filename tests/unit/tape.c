@@ -1,0 +1,286 @@
+/* Tapes: who writes a gradient and who adds, what is kept for backward, and that no two things alive at one time share memory. */
+#include "common/base/arena.h"
+#include "common/base/parallel.h"
+#include "common/base/str.h"
+#include "common/math/product.h"
+#include "tests/support/model_step.h"
+#include "worker/models/models.h"
+#include "worker/ops/ops.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct model_config configs[] = {
+    { .family = "gpt2",
+      .width = 24,
+      .layers = 2,
+      .heads = 3,
+      .kv_heads = 3,
+      .mlp = 40,
+      .context = 16,
+      .tie = true,
+      .vocab = 31,
+      .norm_eps = 1e-5 },
+    { .family = "llama",
+      .width = 24,
+      .layers = 2,
+      .heads = 6,
+      .kv_heads = 2,
+      .mlp = 40,
+      .context = 16,
+      .vocab = 31,
+      .norm_eps = 1e-5,
+      .rope_base = 1e4,
+      .qkv_bias = true,
+      .qk_norm = true },
+    { .family = "llama",
+      .width = 24,
+      .layers = 2,
+      .heads = 6,
+      .kv_heads = 3,
+      .mlp = 40,
+      .context = 16,
+      .vocab = 31,
+      .norm_eps = 1e-5,
+      .rope_base = 1e4,
+      .tie = true },
+};
+enum { N_CONFIGS = sizeof configs / sizeof *configs, B = 2, T = 16 };
+
+static struct arena arena;
+static struct unit_shape embedding;
+static void setup(void)
+{
+    arena_open_growing(&arena, "tape");
+    memset(&embedding, 0, sizeof embedding);
+}
+static void teardown(void) { arena_close(&arena); }
+
+static struct tape *write(const struct model_config *c, enum unit_kind kind, enum tape_end end)
+{
+    struct tape *t = arena_place(&arena, sizeof *t);
+    const struct model_desc *model = model_find(c->family);
+    ck_assert_int_eq(model->check(c), ST_OK);
+    tape_begin(t, &arena, kind, end, DT_F32, c, B, T, 0, kind == UNIT_EMBEDDING ? NULL : &embedding);
+    model->write(t, kind, c);
+    if (kind == UNIT_EMBEDDING) embedding = t->unit;
+    return t;
+}
+
+static bool in_pass(enum value_kind kind) { return kind == VALUE_TEMPORARY; }
+
+/* Two temporaries that share memory are never alive at one time; nor are two gradients. */
+static void assert_no_overlap(const struct tape *t)
+{
+    for (int a = 0; a < t->n_values; a++)
+        for (int b = 0; b < a; b++) {
+            const struct tape_value *x = &t->value[a], *y = &t->value[b];
+            const size_t x_bytes = tensor_bytes(&x->shape), y_bytes = tensor_bytes(&y->shape);
+            const bool together = x->first_op <= y->last_op && y->first_op <= x->last_op;
+            if (x->kind == VALUE_SAVED && y->kind == VALUE_SAVED)
+                ck_assert(x->offset + x_bytes <= y->offset || y->offset + y_bytes <= x->offset);
+            if (!together) continue;
+            if (in_pass(x->kind) && in_pass(y->kind)) ck_assert(x->offset + x_bytes <= y->offset || y->offset + y_bytes <= x->offset);
+            const bool x_inside = in_pass(x->kind) || x->kind == VALUE_SAVED, y_inside = in_pass(y->kind) || y->kind == VALUE_SAVED;
+            if (x_inside && y_inside && x->needs_grad && y->needs_grad)
+                ck_assert(x->grad_offset + x_bytes <= y->grad_offset || y->grad_offset + y_bytes <= x->grad_offset);
+        }
+}
+
+static void assert_inside(const struct tape *t)
+{
+    for (int v = 0; v < t->n_values; v++) {
+        const struct tape_value *x = &t->value[v];
+        if (x->kind == VALUE_SAVED) ck_assert_uint_le(x->offset + tensor_bytes(&x->shape), t->saved_bytes);
+        if (x->kind == VALUE_TEMPORARY) ck_assert_uint_le(x->offset + tensor_bytes(&x->shape), t->forward_bytes);
+        if (x->needs_grad && (x->kind == VALUE_SAVED || x->kind == VALUE_TEMPORARY))
+            ck_assert_uint_le(x->grad_offset + tensor_bytes(&x->shape), t->backward_bytes);
+    }
+}
+
+START_TEST(values_alive_together_do_not_share_memory)
+{
+    for (int kind = 0; kind < UNIT_KINDS; kind++)
+        for (int train = 0; train < 2; train++) {
+            if (kind == UNIT_EMBEDDING || kind == UNIT_HEAD) (void)write(&configs[_i], UNIT_EMBEDDING, TAPE_LOSS);
+            struct tape *t = write(&configs[_i], (enum unit_kind)kind, TAPE_LOSS);
+            tape_layout(t, train == 1, kind != UNIT_EMBEDDING);
+            assert_no_overlap(t);
+            assert_inside(t);
+            if (train == 0) ck_assert_uint_eq(t->saved_bytes, 0);
+        }
+}
+END_TEST
+
+/* Of the consumers of a value the last in the tape writes its gradient; the earlier ones add. */
+START_TEST(the_first_in_reverse_writes_and_the_others_add)
+{
+    struct tape *t = write(&configs[_i], UNIT_BLOCK, TAPE_LOSS);
+    tape_layout(t, true, true);
+    bool written[TAPE_MAX_VALUES] = { false };
+    for (int o = t->n_ops - 1; o >= 0; o--)
+        for (int i = 0; i < t->op[o].shape.n_in; i++) {
+            const int v = t->op[o].in[i];
+            ck_assert(t->op[o].want[i]);
+            ck_assert_int_eq(t->op[o].add[i], written[v]);
+            written[v] = true;
+        }
+    ck_assert(written[t->input]);
+}
+END_TEST
+
+START_TEST(a_frozen_floor_needs_no_input_gradient)
+{
+    struct tape *t = write(&configs[_i], UNIT_BLOCK, TAPE_LOSS), *all = write(&configs[_i], UNIT_BLOCK, TAPE_LOSS);
+    tape_layout(t, true, false);
+    tape_layout(all, true, true);
+    for (int o = 0; o < t->n_ops; o++)
+        for (int i = 0; i < t->op[o].shape.n_in; i++) ck_assert(t->op[o].want[i] == (t->op[o].in[i] != t->input));
+    ck_assert_uint_eq(t->saved_bytes, all->saved_bytes);
+}
+END_TEST
+
+/* What one product serves stands without gaps; offsets follow the order of declaration. */
+START_TEST(parameters_stand_in_tape_order)
+{
+    const struct tape *t = write(&configs[_i], UNIT_BLOCK, TAPE_LOSS);
+    size_t offset = 0;
+    int param = 0;
+    for (int v = 0; v < t->n_values; v++) {
+        if (t->value[v].kind != VALUE_PARAM) continue;
+        ck_assert_int_eq(t->value[v].param, param++);
+        ck_assert_uint_eq(t->value[v].offset, offset);
+        offset += tensor_bytes(&t->value[v].shape);
+    }
+    ck_assert_int_eq(param, t->unit.n_params);
+    int q = 0;
+    while (strcmp(t->unit.param[q].name, "attn.q.weight") != 0) q++;
+    ck_assert_str_eq(t->unit.param[q + 1].name, "attn.k.weight");
+    ck_assert_str_eq(t->unit.param[q + 2].name, "attn.v.weight");
+}
+END_TEST
+
+START_TEST(roles_are_declared)
+{
+    const struct tape *e = write(&configs[_i], UNIT_EMBEDDING, TAPE_LOSS), *h = write(&configs[_i], UNIT_HEAD, TAPE_LOSS);
+    ck_assert_int_eq(e->unit.param[0].role, configs[_i].tie ? ROLE_HEAD : ROLE_EMBEDDING);
+    const struct param_shape *last = &h->unit.param[h->unit.n_params - 1];
+    if (configs[_i].tie)
+        ck_assert_int_ne(last->role, ROLE_HEAD);
+    else
+        ck_assert_int_eq(last->role, ROLE_HEAD);
+}
+END_TEST
+
+/* Memory filled with NaN before each walk changes nothing: nothing is read that was not written, forward or backward. */
+START_TEST(no_walk_reads_what_it_did_not_write)
+{
+    struct model_step m;
+    model_step_init(&m, &arena, &configs[_i], DT_F32, B, T);
+    int32_t tokens[B * T], targets[B * T];
+    model_step_batch("tape", B * T, configs[_i].vocab, tokens, targets);
+    const double loss = model_step_run(&m, tokens, targets);
+    ck_assert(isfinite(loss) && loss > 0);
+    size_t pass = 0;
+    for (int k = 0; k < UNIT_KINDS; k++) {
+        if (m.tape[k].forward_bytes > pass) pass = m.tape[k].forward_bytes;
+        if (m.tape[k].backward_bytes > pass) pass = m.tape[k].backward_bytes;
+    }
+    float **first = arena_place_n(&arena, (size_t)m.partition.n_units, sizeof *first);
+    for (int u = 0; u < m.partition.n_units; u++) {
+        const size_t bytes = (size_t)m.partition.units[u].count * sizeof(float);
+        first[u] = arena_place(&arena, bytes);
+        memcpy(first[u], m.gradients[u], bytes);
+        memset(m.saved[u], 0xff, m.tape[m.partition.units[u].kind].saved_bytes);
+    }
+    memset(m.pass, 0xff, pass);
+    ck_assert_double_eq(model_step_run(&m, tokens, targets), loss);
+    for (int u = 0; u < m.partition.n_units; u++)
+        ck_assert_mem_eq(first[u], m.gradients[u], (size_t)m.partition.units[u].count * sizeof(float));
+}
+END_TEST
+
+START_TEST(a_tape_prints_a_line_per_op)
+{
+    (void)write(&configs[_i], UNIT_EMBEDDING, TAPE_LOSS);
+    struct tape *t = write(&configs[_i], UNIT_HEAD, TAPE_LOSS);
+    tape_layout(t, true, true);
+    struct text text = { 0 };
+    tape_print(t, &text);
+    ck_assert_ptr_nonnull(strstr(text.data, "head_loss"));
+    ck_assert_ptr_nonnull(strstr(text.data, configs[_i].tie ? "tied:token.weight" : " weight ->"));
+    int lines = 0;
+    for (size_t i = 0; i < text.length; i++) lines += text.data[i] == '\n';
+    ck_assert_int_eq(lines, t->n_ops);
+    text_free(&text);
+}
+END_TEST
+
+/* Greedy generation: one token at a time through the cache gives the logits of the whole context. */
+static void position_of_next(const struct model_step *m, const struct tape tape[UNIT_KINDS], unsigned char **caches, const int32_t *token,
+                             int64_t position, float *logits)
+{
+    unsigned char *boundary[2] = { arena_place(&arena, 4096), arena_place(&arena, 4096) };
+    for (int u = 0; u < m->partition.n_units; u++) {
+        const struct tape *t = &tape[m->partition.units[u].kind];
+        struct tape_run run = { .weights = m->stored[u], .tied_weights = m->stored[0], .tokens = token, .position = position };
+        run.input = boundary[u % 2];
+        run.output = u == m->partition.n_units - 1 ? (void *)logits : boundary[(u + 1) % 2];
+        run.pass = arena_place(&arena, t->forward_bytes);
+        run.scratch = arena_place(&arena, (size_t)parallel_threads() * t->scratch_bytes);
+        run.shared = arena_place(&arena, t->shared_bytes);
+        run.cache = caches[u];
+        tape_forward(t, &run);
+    }
+}
+
+START_TEST(cached_logits_are_those_of_the_whole_context)
+{
+    const struct model_config *c = &configs[_i];
+    struct model_step m;
+    model_step_init(&m, &arena, c, DT_F32, 1, T);
+    int32_t tokens[T], targets[T];
+    model_step_batch("cache", T, c->vocab, tokens, targets);
+    model_step_logits(&m, tokens);
+    struct tape *tape = arena_place_n(&arena, UNIT_KINDS, sizeof *tape);
+    for (int k = 0; k < UNIT_KINDS; k++) {
+        tape_begin(&tape[k], &arena, (enum unit_kind)k, TAPE_LOGITS, DT_F32, c, 1, 1, T, &m.shapes[UNIT_EMBEDDING]);
+        model_find(c->family)->write(&tape[k], (enum unit_kind)k, c);
+        tape_layout(&tape[k], false, false);
+    }
+    unsigned char *caches[8] = { NULL };
+    for (int u = 0; u < m.partition.n_units; u++) caches[u] = arena_place(&arena, tape[m.partition.units[u].kind].cache_bytes);
+    ck_assert_uint_ge(tape[UNIT_BLOCK].cache_bytes, (size_t)(2 * T * c->width / c->heads * c->kv_heads) * sizeof(float));
+    float logits[64];
+    ck_assert_int_le(c->vocab, 64);
+    for (int64_t t = 0; t < T; t++) position_of_next(&m, tape, caches, tokens + t, t, logits);
+    for (int64_t v = 0; v < c->vocab; v++) ck_assert_double_eq_tol((double)logits[v], (double)m.last[v], 1e-5);
+}
+END_TEST
+
+int main(void)
+{
+    parallel_init();
+    if (math_start(NULL) != ST_OK) return 1;
+    parallel_set_threads(2);
+    TCase *c = tcase_create("tape");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_loop_test(c, values_alive_together_do_not_share_memory, 0, N_CONFIGS);
+    tcase_add_loop_test(c, the_first_in_reverse_writes_and_the_others_add, 0, N_CONFIGS);
+    tcase_add_loop_test(c, a_frozen_floor_needs_no_input_gradient, 0, N_CONFIGS);
+    tcase_add_loop_test(c, parameters_stand_in_tape_order, 0, N_CONFIGS);
+    tcase_add_loop_test(c, roles_are_declared, 0, N_CONFIGS);
+    tcase_add_loop_test(c, no_walk_reads_what_it_did_not_write, 0, N_CONFIGS);
+    tcase_add_loop_test(c, a_tape_prints_a_line_per_op, 0, N_CONFIGS);
+    tcase_add_loop_test(c, cached_logits_are_those_of_the_whole_context, 0, N_CONFIGS);
+    Suite *s = suite_create("tape");
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_NOFORK);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? 0 : 1;
+}
