@@ -48,7 +48,7 @@ static void add_bounds(const struct field *row, struct text *out)
     if (row->high >= 1e15)
         text_add(out, " of at least %g", row->low);
     else
-        text_add(out, " from %.7g to %.7g", row->low, row->high);
+        text_add(out, row->type == FIELD_I64 ? " from %.0f to %.0f" : " from %g to %g", row->low, row->high);
 }
 
 /* a, b or c */

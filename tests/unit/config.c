@@ -310,7 +310,7 @@ static const struct refused {
     { "warmup: 5%", "warmup: 80%", "t.yaml:10:15: ", "warmup + decay is 715 steps, more than run.steps (650)" },
     { "main: {type", "ma.in: {type", "t.yaml:10:15: ", "'ma.in' is no name" },
     { "optimizer: adamw, lr: 4e-3", "optimizer: adamw, lr: fast",
-      "t.yaml:11:36: ", "optimizer.defaults.lr: expected a number from 0 to 1000000, not 'fast'" },
+      "t.yaml:11:36: ", "optimizer.defaults.lr: expected a number from 0 to 1e+06, not 'fast'" },
     { "optimizer: adamw, ", "", "t.yaml:11:3: ", "optimizer.defaults: optimizer must be given: one of adamw" },
     { "betas: [0.9, 0.95]", "betas: [0.9]", "t.yaml:11:49: ", "expected a list of 2 numbers from 0 to 1, not 1" },
     { "betas: [0.9, 0.95]", "betas: [0.9, 1.5]", "t.yaml:11:55: ", "expected a number from 0 to 1, not '1.5'" },
