@@ -15,12 +15,11 @@ static double factor(const struct schedule_desc *desc, const char *settings, int
     return schedule_factor(&schedule, t, n);
 }
 
-static bool depends(const struct schedule_desc *desc, const char *settings)
+/* What its preset says (config decides by it whether run.steps may grow). */
+static bool endless(const struct schedule_desc *desc)
 {
-    struct schedule_fields fields;
-    fields_fill(&desc->variant, settings, &fields);
-    const struct schedule_config schedule = { .name = "test", .type = &desc->variant, .fields = &fields };
-    return schedule_depends_on_steps(&schedule);
+    const char *const *preset = desc->variant.preset;
+    return preset != NULL && strcmp(preset[0], "run.steps") == 0 && preset[1] == NULL;
 }
 
 static void ck_near(double a, double b) { ck_assert_msg(fabs(a - b) <= 1e-12, "%.17g, expected %.17g", a, b); }
@@ -39,13 +38,12 @@ START_TEST(a_factor_is_a_share_of_the_rate_and_warm_up_is_linear_from_step_one)
 }
 END_TEST
 
-START_TEST(what_does_not_count_steps_is_the_same_in_a_longer_run)
+START_TEST(a_schedule_is_endless_exactly_if_a_longer_run_has_the_same_factors)
 {
     const struct schedule_desc *desc = schedule_table[_i];
     bool equal = true;
     for (int64_t t = 1; t <= 100; t++) equal = equal && !(fabs(factor(desc, "warmup=10", t, 100) - factor(desc, "warmup=10", t, 150)) > 0);
-    ck_assert_int_eq(equal, !depends(desc, "warmup=10"));
-    ck_assert(depends(desc, "warmup=10%"));
+    ck_assert_int_eq(equal, endless(desc));
 }
 END_TEST
 
@@ -80,20 +78,10 @@ START_TEST(the_shapes_have_their_known_values)
         ck_near(factor(&schedule_cosine, "", t, 100), 0.5 * (1 + cos(3.14159265358979323846 * (double)(t - 1) / 100)));
     ck_near(factor(&schedule_wsd, "warmup=10 decay=30%", 71, 100), 1);
     ck_near(factor(&schedule_wsd, "warmup=10 decay=30%", 86, 100), 0.5);
-    ck_near(factor(&schedule_wsd, "warmup=10 decay=30% floor=0.5", 101, 100), 0.5 + 0.5 / 30);
+    ck_near(factor(&schedule_wsd, "warmup=10 decay=30% floor=0.5", 100, 100), 0.5 + 0.5 / 30);
     ck_near(factor(&schedule_wsd, "decay=0", 100, 100), 1);
     ck_near(factor(&schedule_inverse_sqrt, "warmup=25", 100, 1000), 0.5);
     ck_near(factor(&schedule_inverse_sqrt, "", 4, 1000), 0.5);
-}
-END_TEST
-
-START_TEST(a_schedule_longer_than_the_run_is_told)
-{
-    struct schedule_fields fields;
-    const struct schedule_config schedule = { .name = "test", .type = &schedule_wsd.variant, .fields = &fields };
-    fields_fill(&schedule_wsd.variant, "warmup=80 decay=30%", &fields);
-    ck_assert_ptr_nonnull(schedule_problem(&schedule, 100));
-    ck_assert_ptr_null(schedule_problem(&schedule, 200));
 }
 END_TEST
 
@@ -103,11 +91,10 @@ int main(void)
     while (schedule_table[n] != NULL) n++;
     TCase *t = tcase_create("schedules");
     tcase_add_loop_test(t, a_factor_is_a_share_of_the_rate_and_warm_up_is_linear_from_step_one, 0, n);
-    tcase_add_loop_test(t, what_does_not_count_steps_is_the_same_in_a_longer_run, 0, n);
+    tcase_add_loop_test(t, a_schedule_is_endless_exactly_if_a_longer_run_has_the_same_factors, 0, n);
     tcase_add_loop_test(t, every_setting_is_explained, 0, n);
     tcase_add_test(t, shares_round_half_up);
     tcase_add_test(t, the_shapes_have_their_known_values);
-    tcase_add_test(t, a_schedule_longer_than_the_run_is_told);
     Suite *suite = suite_create("contract schedules");
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

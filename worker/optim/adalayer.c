@@ -2,7 +2,7 @@
 #include "block_adam.h"
 
 static const struct field adalayer_fields[] = {
-    { "betas", FIELD_F64x2, offsetof(struct block_adam, betas), "[0.9, 0.95]", 0, 1, NULL, "",
+    { "betas", FIELD_F64x2, offsetof(struct block_adam, betas), "[0.9, 0.95]", 0, 0.999999, NULL, "",
       "decay of the mean of gradients, and of the mean of their squares", true },
     { "eps", FIELD_F64, offsetof(struct block_adam, eps), "1e-15", 0, 1, NULL, "", "added to the root of the corrected second moment",
       true },

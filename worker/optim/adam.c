@@ -2,7 +2,7 @@
 #include "block_adam.h"
 
 static const struct field adam_fields[] = {
-    { "betas", FIELD_F64x2, offsetof(struct block_adam, betas), "[0.9, 0.999]", 0, 1, NULL, "",
+    { "betas", FIELD_F64x2, offsetof(struct block_adam, betas), "[0.9, 0.999]", 0, 0.999999, NULL, "",
       "decay of the mean of gradients, and of the mean of their squares", true },
     { "eps", FIELD_F64, offsetof(struct block_adam, eps), "1e-8", 0, 1, NULL, "", "added to the root of the corrected second moment",
       true },
@@ -16,7 +16,7 @@ static const struct field adam_fields[] = {
       "what shares one second moment: each element has its own, or a row, or the whole tensor", true },
     { 0 }
 };
-static const char *const adam_preset[] = { "lr", "1e-3", "weight_decay", "0", NULL };
+static const char *const adam_preset[] = { "lr", "1e-3", "weight_decay", "0", "decay_mode", NULL, "cautious_decay", NULL, NULL };
 static const char *const adamw_preset[] = { "lr", "1e-3", "weight_decay", "1e-2", NULL };
 
 const struct opt_desc opt_adam = { .variant = { .name = "adam",

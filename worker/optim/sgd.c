@@ -58,7 +58,7 @@ static void sgd_propose(const struct opt_step *s, struct opt_tile *v)
 
 static const char *const decay_words[] = { "l2", "before", NULL };
 static const struct field sgd_fields[] = {
-    { "momentum", FIELD_MOMENTUM, offsetof(struct sgd, momentum), "0", 0, 1, NULL, "",
+    { "momentum", FIELD_MOMENTUM, offsetof(struct sgd, momentum), "0", 0, 0.999999, NULL, "",
       "a number, or {beta, form: heavy | ema, debias}: b = beta b + g, or b = beta b + (1 - beta) g", true },
     { "dampening", FIELD_F64, offsetof(struct sgd, dampening), "0", 0, 1, NULL, "",
       "the gradient enters a heavy momentum times 1 - dampening, from the second step on", true },

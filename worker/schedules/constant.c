@@ -9,5 +9,5 @@ static double constant_factor(const struct schedule_fields *fields, int64_t t, i
 static const struct field constant_fields[] = { SCHEDULE_WARMUP, { 0 } };
 
 const struct schedule_desc schedule_constant = { .variant = { "constant", "the full rate after warm-up", "", constant_fields,
-                                                              sizeof(struct schedule_fields), NULL },
+                                                              sizeof(struct schedule_fields), schedule_endless },
                                                  .factor = constant_factor };

@@ -23,5 +23,4 @@ static const struct field cosine_fields[] = { SCHEDULE_WARMUP,
 
 const struct schedule_desc schedule_cosine = { .variant = { "cosine", "half a cosine to the floor", "Loshchilov & Hutter 2017, eq. 5",
                                                             cosine_fields, sizeof(struct schedule_fields), NULL },
-                                               .counts_steps = true,
                                                .factor = cosine_factor };

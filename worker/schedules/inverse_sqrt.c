@@ -13,5 +13,5 @@ static const struct field inverse_sqrt_fields[] = { SCHEDULE_WARMUP, { 0 } };
 
 const struct schedule_desc schedule_inverse_sqrt = { .variant = { "inverse_sqrt", "falls as one over the root of the step",
                                                                   "Vaswani et al. 2017, eq. 3", inverse_sqrt_fields,
-                                                                  sizeof(struct schedule_fields), NULL },
+                                                                  sizeof(struct schedule_fields), schedule_endless },
                                                      .factor = inverse_sqrt_factor };

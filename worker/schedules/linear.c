@@ -13,5 +13,4 @@ static const struct field linear_fields[] = { SCHEDULE_WARMUP,
 
 const struct schedule_desc schedule_linear = { .variant = { "linear", "a straight line to the floor", "Devlin et al. 2019 (BERT)",
                                                             linear_fields, sizeof(struct schedule_fields), NULL },
-                                               .counts_steps = true,
                                                .factor = linear_factor };

@@ -21,20 +21,6 @@ double schedule_factor(const struct schedule_config *schedule, int64_t t, int64_
     const struct schedule_fields *fields = schedule->fields;
     const struct schedule_desc *desc = find(schedule->type);
     const int64_t warmup = share_steps(fields->warmup, n_steps);
-    if (desc->counts_steps && t > n_steps) t = n_steps;
     if (t <= warmup) return (double)t / (double)warmup;
     return desc->factor(fields, t, warmup, n_steps);
-}
-
-bool schedule_depends_on_steps(const struct schedule_config *schedule)
-{
-    const struct schedule_fields *fields = schedule->fields;
-    return find(schedule->type)->counts_steps || (fields->warmup.percent && fields->warmup.value > 0);
-}
-
-const char *schedule_problem(const struct schedule_config *schedule, int64_t n_steps)
-{
-    const struct schedule_fields *fields = schedule->fields; /* keys that a schedule does not read are zero */
-    const int64_t warmup = share_steps(fields->warmup, n_steps), decay = share_steps(fields->decay, n_steps);
-    return warmup + decay > n_steps ? "warmup and decay together are longer than the run" : NULL;
 }

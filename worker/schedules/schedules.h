@@ -19,23 +19,19 @@ struct schedule_fields {
             "steps, or N% of the run, over which the rate rises from 0", true                                                              \
     }
 
+/* One whose shape does not depend on the number of steps says so in its preset (schedule_endless): field.h. */
 struct schedule_desc {
     struct variant variant; /* name, summary, source, fields */
-    bool counts_steps;      /* the shape depends on n_steps */
     /* The factor at t in (warmup, n_steps]. */
     double (*factor)(const struct schedule_fields *fields, int64_t t, int64_t warmup, int64_t n_steps);
 };
+extern const char *const schedule_endless[];
 
 extern const struct schedule_desc *const schedule_table[]; /* NULL-terminated */
 extern const struct schedule_desc schedule_constant, schedule_linear, schedule_cosine, schedule_wsd, schedule_inverse_sqrt;
 
-/* Factor at step t of a run of n_steps: in [0, 1], the same bits on every machine. A schedule with an end stays at its last factor beyond
- * it. */
+/* Factor at step t of a run of n_steps, 1 <= t <= n_steps: in [0, 1], the same bits on every machine. */
 double schedule_factor(const struct schedule_config *schedule, int64_t t, int64_t n_steps);
-/* The factor depends on the number of steps, so that run.steps cannot grow without changing what was done. */
-bool schedule_depends_on_steps(const struct schedule_config *schedule);
-/* A sentence for the user where the schedule does not fit a run of n_steps, else NULL. */
-const char *schedule_problem(const struct schedule_config *schedule, int64_t n_steps);
 /* Steps that a share means: an integer, or N % of the run, rounded half up. */
 int64_t share_steps(struct share share, int64_t n_steps);
 

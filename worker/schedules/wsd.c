@@ -19,5 +19,4 @@ static const struct field wsd_fields[] = { SCHEDULE_WARMUP,
 const struct schedule_desc schedule_wsd = { .variant = { "wsd", "warm-up, stable, then a straight line to the floor",
                                                          "Hu et al. 2024 (MiniCPM), section 4", wsd_fields, sizeof(struct schedule_fields),
                                                          NULL },
-                                            .counts_steps = true,
                                             .factor = wsd_factor };
