@@ -23,7 +23,7 @@ double vec_dot(const float *x, const float *y, int64_t n);
 float vec_max(const float *x, int64_t n); /* NaN is passed over; n = 0: -inf */
 
 void vec_add(float *out, const float *x, int64_t n);            /* out += x */
-void vec_axpy(float *out, float a, const float *x, int64_t n);  /* out = fma(a, x, out) */
+void vec_axpy(float *out, float a, const float *x, int64_t n);  /* out += a*x, fused where the set has FMA */
 void vec_scale(float *out, float a, const float *x, int64_t n); /* out = a*x */
 
 /* exp(x - max) into out, and their sum in double: the body of a softmax row. */
