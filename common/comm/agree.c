@@ -1,48 +1,50 @@
-#define LAMINA_COMM
+#define LAMINA_COMM_PRIVATE
 #include "agree.h"
 #include "private.h"
+#include <stdio.h>
 
-#include <string.h>
+/* Worst code first, lowest rank on a tie, as one number whose maximum is wanted. */
+static int64_t vote_of(enum status code, int rank) { return ((int64_t)code << 32) + (INT32_MAX - rank); }
+static enum status vote_code(int64_t vote) { return (enum status)(vote >> 32); }
+static int vote_rank(int64_t vote) { return INT32_MAX - (int)(vote & 0xffffffff); }
 
-enum { SENTENCE = 2048 };
-
-struct vote {
-    int64_t code, rank;
+/* What the rank that failed tells the others. Its number is the world's: the one that log files and launchers know. */
+struct sentence {
+    int32_t world_rank;
+    char text[STATUS_TEXT_BYTES];
 };
-
-static void worst(const void *in, void *inout, size_t n)
-{
-    (void)n;
-    const struct vote *a = in;
-    struct vote *b = inout;
-    if (a->code > b->code || (a->code == b->code && a->rank < b->rank)) *b = *a;
-}
 
 enum status comm_agree(const struct comm *comm, enum status mine)
 {
     if (comm->size == 1) return mine;
-    struct vote v = { mine, comm->rank };
-    TRY(comm_reduce_record(comm, COMM_CONTROL, &v, sizeof v, worst));
-    if (v.code == ST_OK) return ST_OK;
-    char text[SENTENCE] = "";
-    if (comm->rank == v.rank) strncpy(text, status_text(), sizeof text - 1);
-    TRY(comm_broadcast(comm, COMM_CONTROL, text, sizeof text, (int)v.rank));
-    return comm->rank == v.rank ? mine : status_adopt((enum status)v.code, (int)v.rank, text);
+    int64_t vote = vote_of(mine, comm->rank);
+    TRY(comm_max_i64(comm, COMM_CONTROL, &vote, 1));
+    const enum status worst = vote_code(vote);
+    if (worst == ST_OK) return ST_OK;
+
+    struct sentence said = { 0 };
+    if (comm->rank == vote_rank(vote)) {
+        (void)MPI_Comm_rank(MPI_COMM_WORLD, &said.world_rank);
+        (void)snprintf(said.text, sizeof said.text, "%s", status_text());
+    }
+    TRY(comm_broadcast(comm, COMM_CONTROL, &said, sizeof said, vote_rank(vote)));
+    return comm->rank == vote_rank(vote) ? worst : status_adopt(worst, said.world_rank, said.text);
 }
 
+/* Everyone compares with rank 0, and the lowest rank that differs is named: two ranks are enough to look at. */
 enum status comm_same(const struct comm *comm, const char *what, struct digest128 mine)
 {
     if (comm->size == 1) return ST_OK;
-    /* Everyone compares with rank 0; the lowest rank that differs is named. */
     struct digest128 first = mine;
     TRY(comm_broadcast(comm, COMM_CONTROL, &first, sizeof first, 0));
-    int64_t lowest = digest_equal(first, mine) ? -comm->size : -comm->rank; /* maximum of -rank: the lowest that differs */
+    int64_t lowest = digest_equal(first, mine) ? -comm->size : -comm->rank; /* the largest -rank */
     TRY(comm_max_i64(comm, COMM_CONTROL, &lowest, 1));
     if (lowest == -comm->size) return ST_OK;
+
     const int other = (int)-lowest;
-    char a[DIGEST_HEX], b[DIGEST_HEX] = "";
-    if (comm->rank == other) digest_hex(mine, b);
-    TRY(comm_broadcast(comm, COMM_CONTROL, b, sizeof b, other));
-    FAIL(ST_LAUNCH, "%s differs: rank 0 on %s has %s, rank %d on %s has %s", what, comm_host(comm, 0), digest_hex(first, a), other,
-         comm_host(comm, other), b);
+    struct digest128 theirs = mine;
+    TRY(comm_broadcast(comm, COMM_CONTROL, &theirs, sizeof theirs, other));
+    char a[DIGEST_HEX], b[DIGEST_HEX];
+    FAIL(ST_LAUNCH, "%s is not the same on all ranks: rank 0 on %s has %s, rank %d on %s has %s; start all ranks from the same files", what,
+         comm_host(comm, 0), digest_hex(first, a), other, comm_host(comm, other), digest_hex(theirs, b));
 }

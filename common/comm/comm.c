@@ -1,159 +1,121 @@
-#define LAMINA_COMM
-#include "private.h"
-#include "recorder.h"
-
+/* Starting MPI, and the life of groups. */
+#define LAMINA_COMM_PRIVATE
 #include "common/base/check.h"
-#include "common/base/clock.h"
 #include "common/base/log.h"
-
+#include "common/base/str.h"
+#include "private.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static int64_t counted[COMM_PHASES];
+/* Who may have launched us, innermost first: mpirun inside a Slurm job sets its own and leaves Slurm's variables of the step around it. */
+static const struct {
+    const char *size, *rank;
+} promises[] = {
+    { "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK" },
+    { "PMI_SIZE", "PMI_RANK" },
+    { "SLURM_STEP_NUM_TASKS", "SLURM_PROCID" },
+};
 
-void comm_count(enum comm_phase phase, int64_t bytes) { counted[phase] += bytes; }
-void comm_bytes(int64_t out[COMM_PHASES]) { memcpy(out, counted, sizeof counted); }
-
-const char *comm_phase_name(enum comm_phase phase)
-{
-    static const char *const names[COMM_PHASES] = { "control", "gather", "reduce", "across", "optimizer", "data" };
-    return names[phase];
-}
-
-/* --- Ends -------------------------------------------------------------------------------------------------------------- */
-
-void comm_abort(enum status code)
-{
-    int running = 0, over = 0, rank = 0;
-    MPI_Initialized(&running);
-    MPI_Finalized(&over);
-    if (running && !over) MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    log_mute(false);
-    log_warn("rank %d ends the run in \"%s\": %s (%s)", rank, recorder_last(), status_text(), status_trace_text());
-    recorder_dump(STDERR_FILENO);
-    if (running && !over) MPI_Abort(MPI_COMM_WORLD, status_exit_code(code));
-    _exit(status_exit_code(code));
-}
-
-void comm_check(int mpi_result, const char *call)
-{
-    if (mpi_result == MPI_SUCCESS) return;
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int n = 0;
-    MPI_Error_string(mpi_result, text, &n);
-    comm_abort(status_fail(ST_BUG, __FILE__, __LINE__, "%s failed: %s", call, text));
-}
-
-double comm_deadline(void)
-{
-    const char *text = getenv("LAMINA_DEADLINE");
-    const double seconds = text ? strtod(text, NULL) : 0;
-    return seconds > 0 ? seconds : 600;
-}
-
-void comm_wait_all(MPI_Request *requests, int n, const char *what)
-{
-    const double start = clock_seconds(), deadline = comm_deadline();
-    for (int64_t polls = 0;; polls++) {
-        int done = 0;
-        comm_check(MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE), "MPI_Testall");
-        if (done) return;
-        if (polls > 1000) usleep(polls > 100000 ? 200 : 0); /* ranks that share a core let each other run */
-        if (polls % 256 == 0 && clock_seconds() - start > deadline)
-            comm_abort(status_fail(ST_TIMEOUT, __FILE__, __LINE__, "no answer in %s for %.0f s (LAMINA_DEADLINE)", what, deadline));
-    }
-}
-
-/* --- Start --------------------------------------------------------------------------------------------------------------- */
-
-/* A wrong PMI starts N worlds of one rank each, and all would write the same run. */
+/* A launcher and an MPI library that do not know each other start N worlds of one rank, and all would write the same run. */
 static enum status check_promise(int size)
 {
-    static const char *const names[] = { "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "PMI_SIZE" };
-    const bool under_mpirun = getenv("OMPI_COMM_WORLD_SIZE") != NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *text = getenv(names[i]);
-        if (text == NULL || (i == 1 && under_mpirun)) continue;
-        if (atol(text) != size)
-            FAIL(ST_LAUNCH,
-                 "the launcher promised %s ranks (%s) and MPI gives %d: start with the launcher of the MPI library this program was built "
-                 "with (%s); "
-                 "under Slurm: srun --mpi=pmix",
-                 text, names[i], size, comm_library());
+    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
+        const char *promised = getenv(promises[i].size), *rank = getenv(promises[i].rank);
+        if (promised == NULL) continue;
+        if (atol(promised) <= size) return ST_OK;
+        log_mute(rank != NULL && atol(rank) != 0); /* every one of these worlds has a rank 0, and one sentence is enough */
+        FAIL(ST_LAUNCH,
+             "the launcher started %s ranks (%s), but MPI joined %d of them into a world: use the launcher of %s (its mpirun; under Slurm: "
+             "srun --mpi=pmix)",
+             promised, promises[i].size, size, comm_library());
     }
     return ST_OK;
 }
 
-static void exchange_hosts(struct comm *c)
+static enum status read_deadline(void)
 {
-    c->hosts = calloc((size_t)c->size, sizeof *c->hosts);
-    CHECK(c->hosts != NULL);
-    char mine[COMM_NAME] = "";
-    const char *node = getenv("SLURMD_NODENAME");
-    if (node)
-        strncpy(mine, node, sizeof mine - 1);
-    else
-        gethostname(mine, sizeof mine - 1);
-    if (c->size == 1)
-        memcpy(c->hosts[0], mine, sizeof mine);
-    else
-        comm_check(MPI_Allgather(mine, COMM_NAME, MPI_BYTE, c->hosts, COMM_NAME, MPI_BYTE, c->mpi), "MPI_Allgather");
-    for (int r = 0; r < c->size; r++) c->node_size += strcmp(c->hosts[r], c->hosts[c->rank]) == 0;
+    const char *text = getenv("LAMINA_DEADLINE");
+    if (text == NULL) return ST_OK;
+    double seconds = 0;
+    if (str_to_f64(text, &seconds) != ST_OK || !(seconds > 0))
+        FAIL(ST_LAUNCH, "LAMINA_DEADLINE is '%s': give the seconds that a rank may wait for another, more than 0", text);
+    comm_process.deadline_s = seconds;
+    return ST_OK;
 }
 
-static struct comm *new_group(MPI_Comm mpi)
+static void name_hosts(struct comm *comm)
 {
-    struct comm *c = calloc(1, sizeof *c);
-    CHECK(c != NULL);
-    c->mpi = mpi;
-    c->size = 1;
-    c->record = MPI_DATATYPE_NULL;
-    c->combine = MPI_OP_NULL;
-    c->slice = MPI_DATATYPE_NULL;
+    char mine[COMM_HOST_BYTES] = "";
+    const char *node = getenv("SLURMD_NODENAME"); /* several Slurm nodes may share one host */
+    if (node != NULL)
+        (void)snprintf(mine, sizeof mine, "%s", node);
+    else
+        (void)gethostname(mine, sizeof mine - 1);
+    /* not counted: it happens when groups are made, never in a step */
+    MPI_Request request = MPI_REQUEST_NULL;
+    if (comm->size == 1)
+        memcpy(comm->hosts, mine, sizeof mine);
+    else
+        comm_check(MPI_Iallgather(mine, sizeof mine, MPI_BYTE, comm->hosts, sizeof mine, MPI_BYTE, comm->mpi, &request), "MPI_Iallgather",
+                   COMM_CONTROL);
+    if (comm->size > 1) comm_await(&request, 1, "exchange of host names", COMM_CONTROL);
+    for (int r = 0; r < comm->size; r++) comm->node_size += strcmp(comm->hosts[r], mine) == 0;
+}
+
+/* Collective over mpi. Memory that cannot be had here breaks an invariant: a rank that returned alone would leave the others waiting. */
+static struct comm *group_of(MPI_Comm mpi)
+{
+    struct comm *comm = calloc(1, sizeof *comm);
+    CHECK(comm != NULL);
+    comm->mpi = mpi;
+    comm->size = 1;
     if (mpi != MPI_COMM_NULL) {
-        comm_check(MPI_Comm_set_errhandler(mpi, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-        comm_check(MPI_Comm_rank(mpi, &c->rank), "MPI_Comm_rank");
-        comm_check(MPI_Comm_size(mpi, &c->size), "MPI_Comm_size");
+        comm_check(MPI_Comm_set_errhandler(mpi, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler", COMM_CONTROL);
+        comm_check(MPI_Comm_rank(mpi, &comm->rank), "MPI_Comm_rank", COMM_CONTROL);
+        comm_check(MPI_Comm_size(mpi, &comm->size), "MPI_Comm_size", COMM_CONTROL);
     }
-    c->counts = calloc((size_t)c->size, sizeof *c->counts);
-    c->places = calloc((size_t)c->size, sizeof *c->places);
-    CHECK(c->counts != NULL && c->places != NULL);
-    exchange_hosts(c);
-    return c;
+    comm->reductions = calloc(1, sizeof *comm->reductions);
+    comm->hosts = calloc((size_t)comm->size, sizeof *comm->hosts);
+    CHECK(comm->reductions != NULL && comm->hosts != NULL);
+    name_hosts(comm);
+    return comm;
 }
 
 enum status comm_start(struct comm **world)
 {
-    int provided;
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
-        FAIL(ST_LAUNCH, "MPI did not start with MPI_THREAD_FUNNELED");
-    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    int provided = MPI_THREAD_SINGLE;
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        FAIL(ST_LAUNCH, "MPI did not start; launch with its own mpirun, or under Slurm with srun --mpi=pmix");
     check_on_failure(comm_abort);
-    *world = new_group(MPI_COMM_WORLD);
-    (*world)->world = true;
-    return check_promise((*world)->size);
+    struct comm *comm = group_of(MPI_COMM_WORLD);
+    comm->world = true;
+    log_mute(comm->rank != 0);
+    enum status s = check_promise(comm->size);
+    if (s == ST_OK) s = read_deadline();
+    if (s == ST_OK && provided < MPI_THREAD_FUNNELED)
+        s = status_fail(ST_LAUNCH, __FILE__, __LINE__, "%s was built without thread support (MPI_THREAD_FUNNELED)", comm_library());
+    if (s != ST_OK) {
+        comm_finish(comm); /* a process that ends without MPI_Finalize gets an exit code of the launcher's choice */
+        return s;
+    }
+    *world = comm;
+    return ST_OK;
 }
 
 enum status comm_self(struct comm **self)
 {
-    *self = new_group(MPI_COMM_NULL);
-    (*self)->self = true;
+    *self = group_of(MPI_COMM_NULL);
     return ST_OK;
 }
 
 void comm_free(struct comm *comm)
 {
     if (comm == NULL) return;
-    int over = 1;
-    MPI_Finalized(&over);
-    if (comm->slice != MPI_DATATYPE_NULL && !over) MPI_Type_free(&comm->slice);
-    if (comm->record != MPI_DATATYPE_NULL && !over) MPI_Type_free(&comm->record);
-    if (comm->combine != MPI_OP_NULL && !over) MPI_Op_free(&comm->combine);
-    if (comm->mpi != MPI_COMM_NULL && !comm->world && !over) MPI_Comm_free(&comm->mpi);
-    free(comm->counts);
-    free(comm->places);
+    if (comm->mpi != MPI_COMM_NULL && !comm->world) comm_check(MPI_Comm_free(&comm->mpi), "MPI_Comm_free", COMM_CONTROL);
     free(comm->hosts);
+    free(comm->reductions);
     free(comm);
 }
 
@@ -162,24 +124,30 @@ void comm_finish(struct comm *comm)
     if (comm == NULL) return;
     const bool world = comm->world;
     comm_free(comm);
-    if (world) MPI_Finalize();
+    if (!world) return;
+    comm_record_free();
+    comm_operations_free();
+    check_on_failure(NULL);
+    (void)MPI_Finalize();
 }
 
 enum status comm_split(const struct comm *comm, int color, struct comm **out)
 {
     if (comm->mpi == MPI_COMM_NULL) return comm_self(out);
-    MPI_Comm made;
-    comm_check(MPI_Comm_split(comm->mpi, color, comm->rank, &made), "MPI_Comm_split");
-    *out = new_group(made);
+    TRY(comm_barrier(comm)); /* MPI_Comm_split has no deadline; once all are here it does not need one */
+    MPI_Comm made = MPI_COMM_NULL;
+    comm_check(MPI_Comm_split(comm->mpi, color, comm->rank, &made), "MPI_Comm_split", COMM_CONTROL);
+    *out = group_of(made);
     return ST_OK;
 }
 
 enum status comm_duplicate(const struct comm *comm, struct comm **out)
 {
     if (comm->mpi == MPI_COMM_NULL) return comm_self(out);
-    MPI_Comm made;
-    comm_check(MPI_Comm_dup(comm->mpi, &made), "MPI_Comm_dup");
-    *out = new_group(made);
+    TRY(comm_barrier(comm));
+    MPI_Comm made = MPI_COMM_NULL;
+    comm_check(MPI_Comm_dup(comm->mpi, &made), "MPI_Comm_dup", COMM_CONTROL);
+    *out = group_of(made);
     return ST_OK;
 }
 
@@ -187,13 +155,13 @@ int comm_rank(const struct comm *comm) { return comm->rank; }
 int comm_size(const struct comm *comm) { return comm->size; }
 int comm_node_size(const struct comm *comm) { return comm->node_size; }
 const char *comm_host(const struct comm *comm, int rank) { return comm->hosts[rank]; }
-void *comm_handle(const struct comm *comm) { return (void *)(uintptr_t)&comm->mpi; }
+const void *comm_handle(const struct comm *comm) { return comm->mpi == MPI_COMM_NULL ? NULL : &comm->mpi; }
 
 const char *comm_library(void)
 {
-    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
-    int n = 0;
-    MPI_Get_library_version(text, &n);
-    text[strcspn(text, ",\n")] = '\0';
-    return text;
+    static char name[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length = 0;
+    if (MPI_Get_library_version(name, &length) != MPI_SUCCESS) return "this MPI";
+    name[strcspn(name, ",\n")] = '\0';
+    return name;
 }

@@ -18,9 +18,9 @@ struct comm;
  * root bytes x (n-1). */
 enum comm_phase { COMM_CONTROL, COMM_GATHER, COMM_REDUCE, COMM_ACROSS, COMM_OPTIMIZER, COMM_DATA, COMM_PHASES };
 
-/* MPI_Init_thread(FUNNELED), error handlers that return, check_on_failure -> comm_abort.
- * Collective over the launched world. Fails: ST_LAUNCH when the world's size differs from what the launcher promised
- * (OMPI_COMM_WORLD_SIZE, SLURM_STEP_NUM_TASKS, PMI_SIZE). */
+/* MPI_Init_thread(FUNNELED), error handlers that return, check_on_failure -> comm_abort; the log is muted on ranks other than 0.
+ * Collective over the launched world. Fails: ST_LAUNCH when the world is smaller than the launcher promised (OMPI_COMM_WORLD_SIZE,
+ * PMI_SIZE, SLURM_STEP_NUM_TASKS, the first that is set), or LAMINA_DEADLINE is no time; MPI is finalized then. */
 enum status comm_start(struct comm **world) MUST_USE;
 /* A group of one rank that needs no MPI: for plan, tests and commands without a launcher. */
 enum status comm_self(struct comm **self) MUST_USE;
@@ -39,8 +39,8 @@ enum status comm_split(const struct comm *comm, int color, struct comm **out) MU
 /* A plain duplicate (HDF5 gets one of its own). Collective: yes. */
 enum status comm_duplicate(const struct comm *comm, struct comm **out) MUST_USE;
 void comm_free(struct comm *comm);
-/* For common/store only: the MPI_Comm inside. */
-void *comm_handle(const struct comm *comm);
+/* For common/store only: the address of the MPI_Comm inside; NULL in a group that needs no MPI. */
+const void *comm_handle(const struct comm *comm);
 
 /* Collective: yes, equal sizes. 64-bit counts are cut into pieces below 1 GiB. */
 enum status comm_broadcast(const struct comm *comm, enum comm_phase phase, void *bytes, size_t n, int root) MUST_USE;
@@ -59,7 +59,8 @@ enum status comm_gather_all(const struct comm *comm, enum comm_phase phase, cons
 enum status comm_reduce_record(const struct comm *comm, enum comm_phase phase, void *record, size_t n,
                                void (*combine)(const void *in, void *inout, size_t n)) MUST_USE;
 
-/* A request of a non-blocking operation; zero-initialised it is idle. */
+/* A request of a non-blocking operation; zero-initialised it is idle, and so it is after comm_wait. Any number may be in flight; they are
+ * begun in the same order on all ranks. */
 struct comm_request {
     void *handle[2];
 };
@@ -73,16 +74,21 @@ enum status comm_gather_begin(const struct comm *comm, enum comm_phase phase, vo
 enum status comm_sum_begin(const struct comm *comm, enum comm_phase phase, int64_t *values, int64_t n,
                            struct comm_request *request) MUST_USE;
 /* Waits with a deadline (watchdog: LAMINA_DEADLINE seconds, default 600): past it the rank writes its record and aborts with
- * ST_TIMEOUT. Collective: yes. */
+ * ST_TIMEOUT. All collectives above wait in this way. Collective: yes. */
 enum status comm_wait(const struct comm *comm, struct comm_request *request) MUST_USE;
-/* Lets outstanding operations progress; local, called between kernel tasks. */
+/* Lets the outstanding operations of all groups progress; local, called between kernel tasks, by the thread that called comm_start. */
 void comm_poll(void *comm);
 
 /* Bytes sent by this process since start, by phase, over all groups. */
 void comm_bytes(int64_t out[COMM_PHASES]);
 const char *comm_phase_name(enum comm_phase phase);
 
-/* Prints rank, host, last recorded action and the failure to this rank's own log and stderr, then MPI_Abort with the status's exit code. */
+/* For tests: MPI calls of at most `bytes` (1 GiB unless told), so that the ways of huge counts are walked with small ones. Equal on all
+ * ranks. */
+void comm_limit_pieces(size_t bytes);
+
+/* Prints rank, host, last recorded action and the failure to stderr and this rank's own log (the log also gets the whole record), then
+ * MPI_Abort with the status's exit code. */
 _Noreturn void comm_abort(enum status code);
 
 /* "Open MPI 4.1.4" */

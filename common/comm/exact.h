@@ -41,14 +41,15 @@ void super_clear(struct super *s);
 void super_add(struct super *s, double x);
 void super_merge(struct super *s, const struct super *other);
 void super_normalize(struct super *s);
-/* The sum rounded to nearest double; NaN when anything not finite was added. */
+/* The sum rounded to nearest double (ties to even; infinite beyond double's range); NaN when anything not finite was added. */
 double super_value(const struct super *s);
 
 /* 3. Vectors: 128-bit fixed point as two int64 limbs (high, low with 32 bits of payload head-room handled by normalising). */
 struct wide {
     int64_t high, low;
 };
-/* x * 2^exponent split into two limbs; |x * 2^exponent| < 2^93 is an invariant. */
+/* x * 2^exponent, rounded to an integer, in two limbs; |x * 2^exponent| < 2^93 is an invariant, and the sum of all terms must stay there.
+ * Limbs may also be added one by one (MPI_SUM) over up to 2^30 ranks. */
 struct wide wide_from(double x, int exponent);
 void wide_add(struct wide *a, struct wide b);
 double wide_value(struct wide a, int exponent);

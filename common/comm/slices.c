@@ -1,21 +1,16 @@
-#define LAMINA_COMM
+#define LAMINA_COMM_PRIVATE
 #include "slices.h"
-#include "private.h"
-#include "recorder.h"
-
 #include "common/base/arena.h"
 #include "common/base/check.h"
-#include "common/base/clock.h"
-
+#include "private.h"
 #include <string.h>
-#include <unistd.h>
 
 enum { PIECE = SLICES_PIECE_BYTES / sizeof(int64_t), IN_FLIGHT = 4, TAGS = 1 << 14 };
 
 /* Each rank exchanges with every other in pieces. To keep buffers few and planned, IN_FLIGHT pieces are received at one time, from any
- * peer; sends need no buffer, MPI reads the contribution in place. Messages between two ranks do not overtake each other and receives are
- * taken in the order in which they were posted, so a counter per peer says where a piece belongs. The tag is the number of the reduction: a
- * fast peer may be in the next one already. */
+ * peer; sends need no buffer, MPI reads the contribution in place. Messages between two ranks do not overtake each other and receives
+ * are taken in the order in which they were posted, so a counter per peer says where a piece belongs. The tag is the number of the
+ * reduction in its group: a fast peer may be in the next one already. */
 struct slices {
     int size;
     int64_t *buffer[IN_FLIGHT];
@@ -28,7 +23,7 @@ struct slices {
     int64_t *own;
     int64_t waiting;  /* elements still to arrive */
     int64_t unposted; /* pieces for which no receive is posted yet */
-    int64_t number;   /* of this reduction */
+    int tag;          /* of this reduction */
 };
 
 struct slices *slices_place(struct arena *arena, int size)
@@ -46,20 +41,17 @@ struct slices *slices_place(struct arena *arena, int size)
     s->sent = sent;
     s->arrived = sent + size;
     s->comm = NULL;
-    s->number = 0;
     return s;
 }
 
 static int64_t slice_of(const struct slices *s, int rank) { return s->cut[rank + 1] - s->cut[rank]; }
-
-static int tag_of(const struct slices *s) { return (int)(s->number % TAGS); }
 
 static void post_receive(struct slices *s, int i)
 {
     s->receive[i] = MPI_REQUEST_NULL;
     if (s->unposted == 0) return;
     s->unposted--;
-    comm_check(MPI_Irecv(s->buffer[i], PIECE, MPI_INT64_T, MPI_ANY_SOURCE, tag_of(s), s->comm->mpi, &s->receive[i]), "MPI_Irecv");
+    comm_check(MPI_Irecv(s->buffer[i], PIECE, MPI_INT64_T, MPI_ANY_SOURCE, s->tag, s->comm->mpi, &s->receive[i]), "MPI_Irecv", COMM_REDUCE);
 }
 
 static void send_next(struct slices *s, int peer)
@@ -68,13 +60,13 @@ static void send_next(struct slices *s, int peer)
     const int64_t left = slice_of(s, peer) - s->sent[peer];
     if (peer == s->comm->rank || left == 0) return;
     const int64_t now = min_i64(left, PIECE);
-    comm_check(
-        MPI_Isend(s->contribution + s->cut[peer] + s->sent[peer], (int)now, MPI_INT64_T, peer, tag_of(s), s->comm->mpi, &s->send[peer]),
-        "MPI_Isend");
+    comm_check(MPI_Isend(s->contribution + s->cut[peer] + s->sent[peer], (int)now, MPI_INT64_T, peer, s->tag, s->comm->mpi, &s->send[peer]),
+               "MPI_Isend", COMM_REDUCE);
     s->sent[peer] += now;
     comm_count(COMM_REDUCE, now * (int64_t)sizeof(int64_t));
 }
 
+/* Unsigned, so that a wrap in an attempt that overflowed (and is thrown away) is defined. */
 static void add(int64_t *restrict own, const int64_t *restrict in, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) own[i] = (int64_t)((uint64_t)own[i] + (uint64_t)in[i]);
@@ -84,7 +76,7 @@ enum status slices_begin(const struct comm *comm, struct slices *s, const int64_
 {
     CHECK(s->comm == NULL && comm->size == s->size);
     s->comm = comm;
-    s->number++;
+    s->tag = *comm->reductions = (*comm->reductions + 1) % TAGS;
     s->oldest = 0;
     s->contribution = contribution;
     s->cut = cut;
@@ -103,7 +95,7 @@ enum status slices_begin(const struct comm *comm, struct slices *s, const int64_
 static void take(struct slices *s, int i, const MPI_Status *status)
 {
     int n = 0;
-    comm_check(MPI_Get_count(status, MPI_INT64_T, &n), "MPI_Get_count");
+    comm_check(MPI_Get_count(status, MPI_INT64_T, &n), "MPI_Get_count", COMM_REDUCE);
     const int peer = status->MPI_SOURCE;
     CHECK(s->arrived[peer] + n <= slice_of(s, s->comm->rank));
     add(s->own + s->arrived[peer], s->buffer[i], n);
@@ -118,7 +110,7 @@ static bool progress(struct slices *s)
     while (s->receive[s->oldest] != MPI_REQUEST_NULL) {
         int done = 0;
         MPI_Status status;
-        comm_check(MPI_Test(&s->receive[s->oldest], &done, &status), "MPI_Test");
+        comm_check(MPI_Test(&s->receive[s->oldest], &done, &status), "MPI_Test", COMM_REDUCE);
         if (!done) break;
         take(s, s->oldest, &status);
         s->oldest = (s->oldest + 1) % IN_FLIGHT;
@@ -127,7 +119,7 @@ static bool progress(struct slices *s)
     for (int r = 0; r < s->size; r++) {
         int done = 0;
         if (s->send[r] == MPI_REQUEST_NULL) continue;
-        comm_check(MPI_Test(&s->send[r], &done, MPI_STATUS_IGNORE), "MPI_Test");
+        comm_check(MPI_Test(&s->send[r], &done, MPI_STATUS_IGNORE), "MPI_Test", COMM_REDUCE);
         if (done) send_next(s, r);
         all_sent &= s->send[r] == MPI_REQUEST_NULL;
     }
@@ -137,7 +129,7 @@ static bool progress(struct slices *s)
 void slices_poll(void *slices)
 {
     struct slices *s = slices;
-    if (s->comm) progress(s);
+    if (s->comm != NULL) (void)progress(s);
 }
 
 static int silent_peer(const struct slices *s)
@@ -153,15 +145,14 @@ static int silent_peer(const struct slices *s)
 enum status slices_wait(const struct comm *comm, struct slices *s)
 {
     CHECK(s->comm == comm);
-    const double start = clock_seconds(), deadline = comm_deadline();
-    for (int64_t polls = 0; !progress(s); polls++) {
-        if (polls > 1000) usleep(polls > 100000 ? 200 : 0);
-        if (polls % 256 == 0 && clock_seconds() - start > deadline) {
-            const int peer = silent_peer(s);
-            comm_abort(status_fail(ST_TIMEOUT, __FILE__, __LINE__,
-                                   "rank %d on %s is silent in the reduction to owners for %.0f s (LAMINA_DEADLINE)", peer,
-                                   comm_host(comm, peer), deadline));
-        }
+    struct comm_watch watch = { 0 };
+    while (!progress(s)) {
+        if (!comm_late(&watch)) continue;
+        const int peer = silent_peer(s);
+        comm_abort(status_fail(
+            ST_TIMEOUT, __FILE__, __LINE__,
+            "rank %d on %s was silent for %g s in the reduction to owners: it has stopped or is cut off; LAMINA_DEADLINE sets the seconds",
+            peer, comm_host(comm, peer), comm_process.deadline_s));
     }
     s->comm = NULL;
     return ST_OK;

@@ -15,9 +15,9 @@ struct arena;
 /* Receive buffers for a group of `size` ranks. Local; on a measuring arena only sizes are taken. */
 struct slices *slices_place(struct arena *arena, int size);
 
-/* contribution[cut[size]] is read until slices_wait returns; own += the sum over all ranks of their [cut[rank], cut[rank+1]) part, this
- * rank's own contribution included. Pieces of 1 MiB are added in order of arrival: integers do not mind. Collective: yes, equal cut[]. One
- * reduction at a time per `slices`. */
+/* contribution[cut[size]] and cut are read until slices_wait returns; own += the sum over all ranks of their [cut[rank], cut[rank+1]) part,
+ * this rank's own contribution included. Pieces of 1 MiB are added in order of arrival: integers do not mind. Collective: yes, equal cut[].
+ * One reduction at a time per `slices`. */
 enum status slices_begin(const struct comm *comm, struct slices *s, const int64_t *contribution, const int64_t cut[],
                          int64_t *own) MUST_USE;
 /* Receives what has arrived and sends what may be sent; local, for the poll between tasks. */

@@ -50,12 +50,12 @@ enum status worker_evaluate(const struct comm *world, struct worker *w, int sour
     struct super loss;
     super_clear(&loss);
     int64_t n_tokens = 0;
-    if (w->stale) TRY(exchange_refresh(w));
+    if (w->stale) TRY(exchange_refresh(w->shard, w));
     for (int64_t done = 0; done < s.micro_most; done += window) {
         const int64_t n_now = max_i64(0, min_i64(window, s.micro_local - done));
         TRY_ALL(world, read_windows(w, t, &s, (s.micro_first + done) * micro, n_now * micro));
         const struct pass pass = { &w->evaluate[n_now], NULL, n_now, &loss, &n_tokens };
-        TRY(executor_run(w, &pass));
+        TRY(executor_run(w->world, w, &pass));
     }
     super_normalize(&loss);
     int64_t sums[SUPER_LIMBS + 1];

@@ -2,6 +2,7 @@
 #define LAMINA_WORKER_TRAIN
 #include "private.h"
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/parallel.h"
 #include "common/comm/recorder.h"
@@ -103,11 +104,11 @@ static enum status act(struct worker *w, const struct pass *pass, const struct a
 {
     const bool head = a->unit == w->plan->partition.n_units - 1;
     switch (a->kind) {
-    case ACTION_GATHER_BEGIN: return exchange_gather_begin(w, a->unit);
-    case ACTION_GATHER_WAIT: return exchange_gather_wait(w, a->unit);
+    case ACTION_GATHER_BEGIN: return exchange_gather_begin(w->shard, w, a->unit);
+    case ACTION_GATHER_WAIT: return exchange_gather_wait(w->shard, w, a->unit);
     case ACTION_RELEASE: exchange_release(w, a->unit); return ST_OK;
-    case ACTION_REDUCE_BEGIN: return exchange_reduce_begin(w, a->unit);
-    case ACTION_REDUCE_WAIT: return exchange_reduce_wait(w, a->unit);
+    case ACTION_REDUCE_BEGIN: return exchange_reduce_begin(w->shard, w, a->unit);
+    case ACTION_REDUCE_WAIT: return exchange_reduce_wait(w->shard, w, a->unit);
     case ACTION_FORWARD: forward(w, a); break;
     case ACTION_BACKWARD: backward(w, pass, a); break;
     case ACTION_KINDS: break;
@@ -127,9 +128,8 @@ static double *time_of(struct worker *w, enum action_kind kind)
     }
 }
 
-enum status executor_run(struct worker *w, const struct pass *pass)
+static enum status run_actions(struct worker *w, const struct pass *pass)
 {
-    parallel_set_poll(exchange_poll, w);
     for (int i = 0; i < pass->program->n; i++) {
         const struct action *a = &pass->program->actions[i];
         const double start = clock_seconds();
@@ -137,6 +137,14 @@ enum status executor_run(struct worker *w, const struct pass *pass)
         TRY(act(w, pass, a));
         *time_of(w, a->kind) += clock_seconds() - start;
     }
-    parallel_set_poll(NULL, NULL);
     return ST_OK;
+}
+
+enum status executor_run(const struct comm *world, struct worker *w, const struct pass *pass)
+{
+    CHECK(world == w->world);
+    parallel_set_poll(exchange_poll, w);
+    const enum status s = run_actions(w, pass);
+    parallel_set_poll(NULL, NULL);
+    return s;
 }

@@ -91,22 +91,24 @@ void place_worker(struct worker *w);
 /* Programs of all stretches. */
 void place_programs(struct worker *w);
 
-/* exchange.c */
-enum status exchange_gather_begin(struct worker *w, int unit) MUST_USE;
-enum status exchange_gather_wait(struct worker *w, int unit) MUST_USE;
+/* exchange.c: between the ranks of a shard group, and across groups. Collective: all that take a communicator, with equal unit and stretch.
+ */
+enum status exchange_gather_begin(const struct comm *shard, struct worker *w, int unit) MUST_USE;
+enum status exchange_gather_wait(const struct comm *shard, struct worker *w, int unit) MUST_USE;
 void exchange_release(struct worker *w, int unit);
-enum status exchange_reduce_begin(struct worker *w, int unit) MUST_USE;
-enum status exchange_reduce_wait(struct worker *w, int unit) MUST_USE;
-/* Sums of this group's owners and of the other groups' become one. Collective: yes. */
-enum status exchange_across(struct worker *w, const struct stretch *s) MUST_USE;
+enum status exchange_reduce_begin(const struct comm *shard, struct worker *w, int unit) MUST_USE;
+enum status exchange_reduce_wait(const struct comm *shard, struct worker *w, int unit) MUST_USE;
+/* Sums of this group's owners and of the other groups' become one. Collective: yes, equal stretch. */
+enum status exchange_across(const struct comm *across, struct worker *w, const struct stretch *s) MUST_USE;
 /* Owners' new weights reach everyone who keeps them. Collective: yes. */
-enum status exchange_refresh(struct worker *w) MUST_USE;
+enum status exchange_refresh(const struct comm *shard, struct worker *w) MUST_USE;
 /* Where contributions to a unit go in this pass, and where its weights are now. */
 int64_t *exchange_contribution(struct worker *w, int unit);
 const unsigned char *exchange_weights(struct worker *w, int unit);
 void exchange_poll(void *worker);
 
-/* executor.c: run one program. loss takes the nll of every token of the head's actions. */
+/* executor.c: run one program. loss takes the nll of every token of the head's actions. Collective: yes; programs differ by local work
+ * only. */
 struct pass {
     const struct program *program;
     const struct stretch *stretch; /* NULL: evaluation */
@@ -114,7 +116,7 @@ struct pass {
     struct super *loss;
     int64_t *n_tokens;
 };
-enum status executor_run(struct worker *w, const struct pass *pass) MUST_USE;
+enum status executor_run(const struct comm *world, struct worker *w, const struct pass *pass) MUST_USE;
 
 /* worker.c: owned fp32 masters were filled; the weights made from them follow, other ranks' at the next collective call. */
 void worker_masters_changed(struct worker *w);

@@ -64,11 +64,11 @@ static enum status run_passes(struct worker *w, int64_t step, struct super *loss
         const enum status s = read_batch(w, step, first + done, n_now);
         if (s && !*local) *local = s;
         const struct pass pass = { &stretch->pass[n_now], stretch, n_now, loss, n_tokens };
-        TRY(executor_run(w, &pass));
+        TRY(executor_run(w->world, w, &pass));
     }
     const struct pass finish = { &stretch->finish, stretch, 0, loss, n_tokens };
-    TRY(executor_run(w, &finish));
-    return exchange_across(w, stretch);
+    TRY(executor_run(w->world, w, &finish));
+    return exchange_across(w->across, w, stretch);
 }
 
 static void put_times(struct worker *w, struct report_record *r)
@@ -161,7 +161,7 @@ static enum status apply(struct worker *w, const struct step_header *header, str
     learn_exponents(w);
     w->times.optimizer += clock_seconds() - start;
     const double sent = clock_seconds();
-    TRY(exchange_refresh(w));
+    TRY(exchange_refresh(w->shard, w));
     w->times.gather += clock_seconds() - sent;
     return ST_OK;
 }
@@ -228,7 +228,7 @@ enum status worker_step(const struct comm *world, struct worker *w, const struct
     CHECK(world == w->world && header->step == w->step_done + 1);
     w->times = (struct phase_times){ 0 };
     comm_bytes(w->bytes_before);
-    if (w->stale) TRY(exchange_refresh(w));
+    if (w->stale) TRY(exchange_refresh(w->shard, w));
     bool trained[4096];
     CHECK(w->plan->partition.n_params <= 4096);
     for (int i = 0; i < w->plan->partition.n_params; i++) trained[i] = plan_trained(w->plan, i, header->step);
