@@ -198,7 +198,7 @@ static double decay_of_step(const struct rule_common *common, double lr)
 {
     switch ((enum decay_mode)common->decay_mode) {
     case DECAY_MODE_LR: return lr * common->weight_decay;
-    case DECAY_MODE_SCHEDULE: return lr / common->lr * common->weight_decay;
+    case DECAY_MODE_SCHEDULE: return common->lr > 0 ? lr / common->lr * common->weight_decay : 0;
     case DECAY_MODE_INDEPENDENT: return common->weight_decay;
     }
     CHECK(!"a decay mode of the list");
