@@ -1,6 +1,5 @@
 #include "lock.h"
 #include "coordinator/file.h"
-#include "coordinator/private.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-/* private.h: the rows of the command table, one per cmd_NAME.c, and the limits that commands share. */
+/* private.h: the rows of the command table, one per cmd_NAME.c, and the options that commands share. */
 #ifndef LAMINA_COORDINATOR_PRIVATE_H
 #define LAMINA_COORDINATOR_PRIVATE_H
 
@@ -6,8 +6,6 @@
 
 extern const struct command command_check, command_plan, command_train, command_eval, command_generate, command_show, command_verify,
     command_hash, command_diff, command_data_build, command_data_show, command_info, command_optim_list, command_reference;
-
-enum { PATH_BYTES = 4096 };
 
 #define OPTION_JSON_ROW                                                                                                                    \
     {                                                                                                                                      \

@@ -2,7 +2,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <string.h>
+#include <stdio.h>
 
 /* A handler may touch nothing but lock-free atomics; this is the one state that cannot be a parameter. */
 static atomic_uint seen;
@@ -32,11 +32,11 @@ unsigned signals_seen(void) { return atomic_load_explicit(&seen, memory_order_re
 
 const char *signals_names(unsigned mask, char out[32])
 {
+    size_t used = 0;
     out[0] = '\0';
     for (int i = 0; i < N_ROWS; i++) {
         if (!(mask & rows[i].bit)) continue;
-        if (out[0] != '\0') (void)strcat(out, ", ");
-        (void)strcat(out, rows[i].name);
+        used += (size_t)snprintf(out + used, 32 - used, "%s%s", used > 0 ? ", " : "", rows[i].name);
     }
     return out;
 }

@@ -2,7 +2,6 @@
 #include "coordinator/curve.h"
 #include "coordinator/file.h"
 #include "coordinator/metrics_file.h"
-#include "coordinator/private.h"
 #include "coordinator/sinks/private.h"
 #include <math.h>
 #include <stdio.h>

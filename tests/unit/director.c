@@ -1,6 +1,5 @@
-/* Policy without a run: what happens next, and which checkpoints may go. */
+/* Policy without a run: what happens next. */
 #include "coordinator/director.h"
-#include "coordinator/retention.h"
 #include <check.h>
 #include <stdlib.h>
 
@@ -64,24 +63,6 @@ START_TEST(a_resumed_run_does_not_save_what_it_loaded)
 }
 END_TEST
 
-START_TEST(retention_keeps_the_newest_verified_ones)
-{
-    const struct retention_item items[] = { { 100, true }, { 200, true }, { 300, false }, { 400, true }, { 500, true } };
-    bool drop[5];
-    retention_choose(items, 5, 2, drop);
-    ck_assert(drop[0] && drop[1] && drop[2] && !drop[3] && !drop[4]);
-}
-END_TEST
-
-START_TEST(a_damaged_checkpoint_never_displaces_a_good_one)
-{
-    const struct retention_item items[] = { { 100, true }, { 200, false }, { 300, false } };
-    bool drop[3];
-    retention_choose(items, 3, 1, drop);
-    ck_assert(!drop[0] && !drop[1] && !drop[2]);
-}
-END_TEST
-
 int main(void)
 {
     TCase *t = tcase_create("director");
@@ -92,8 +73,6 @@ int main(void)
     tcase_add_test(t, a_signal_after_the_last_step_does_not_make_the_run_incomplete);
     tcase_add_test(t, until_saves_after_its_step_and_stops);
     tcase_add_test(t, a_resumed_run_does_not_save_what_it_loaded);
-    tcase_add_test(t, retention_keeps_the_newest_verified_ones);
-    tcase_add_test(t, a_damaged_checkpoint_never_displaces_a_good_one);
     Suite *s = suite_create("director");
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

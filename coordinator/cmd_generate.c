@@ -1,0 +1,178 @@
+/* lamina generate: text from a checkpoint, printed as it comes. Every rank sees every token, so all stop at the same one. */
+#include "common/base/check.h"
+#include "common/comm/agree.h"
+#include "common/data/tokenizer.h"
+#include "coordinator/private.h"
+#include "coordinator/run_ref.h"
+#include "coordinator/utf8.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option_row generate_options[] = {
+    { .name = "prompt", .type = OPTION_TEXT, .arg = "TEXT", .value = "", .help = "text to go on from; empty: the beginning of a document" },
+    { .name = "max-tokens", .type = OPTION_INTEGER, .arg = "N", .value = "200", .low = 1, .high = 1e9, .help = "tokens to make at most" },
+    { .name = "temperature",
+      .type = OPTION_NUMBER,
+      .arg = "T",
+      .value = "0.8",
+      .low = 0,
+      .high = 100,
+      .help = "0 takes the likeliest token each time" },
+    { .name = "top-k",
+      .type = OPTION_INTEGER,
+      .arg = "K",
+      .value = "0",
+      .low = 0,
+      .high = 1e9,
+      .help = "draw from the K likeliest tokens; 0: all" },
+    { .name = "top-p",
+      .type = OPTION_NUMBER,
+      .arg = "P",
+      .value = "0.95",
+      .low = 0,
+      .high = 1,
+      .help = "draw from the fewest tokens whose probability reaches P" },
+    { .name = "seed",
+      .type = OPTION_INTEGER,
+      .arg = "N",
+      .value = "1",
+      .low = 0,
+      .high = 9e18,
+      .help = "of the draws: equal seeds give equal text" },
+    { .name = "stop", .type = OPTION_LIST, .arg = "TEXT", .help = "end before this text; may be repeated" },
+    { .name = "no-cache", .type = OPTION_FLAG, .help = "compute the whole context again for each token: the slow reference" },
+    RUN_REF_FOLDER_ROW,
+    OPTION_JSON_ROW,
+    { 0 },
+};
+
+/* The text so far; the same on every rank, printed by one. */
+struct stream {
+    const struct tokenizer *tokenizer;
+    struct text made;
+    size_t printed, held; /* held: bytes that may be the beginning of a stop text */
+    int64_t tokens;
+    bool prints;
+    const char *stop[OPTIONS_MAX];
+    int n_stop;
+};
+
+static void print_until(struct stream *s, size_t end)
+{
+    struct text out = { 0 };
+    if (!s->prints || end <= s->printed) return;
+    text_add_printable(&out, s->made.data + s->printed, end - s->printed);
+    (void)fwrite(out.data, 1, out.length, stdout);
+    (void)fflush(stdout);
+    text_free(&out);
+    s->printed = end;
+}
+
+/* As far as whole characters reach and no stop text can begin. */
+static void print_whole(struct stream *s)
+{
+    if (s->made.length <= s->printed + s->held) return;
+    print_until(s, s->printed + utf8_complete(s->made.data + s->printed, s->made.length - s->held - s->printed));
+}
+
+/* Cuts the text before the first stop text that it holds. */
+static bool cut_at_stop(struct stream *s)
+{
+    for (int i = 0; i < s->n_stop; i++) {
+        const size_t n = strlen(s->stop[i]);
+        const char *found = n > 0 && s->made.length > 0 ? memmem(s->made.data, s->made.length, s->stop[i], n) : NULL;
+        if (found == NULL) continue;
+        s->made.length = (size_t)(found - s->made.data);
+        return true;
+    }
+    return false;
+}
+
+static bool take_token(void *context, int32_t token)
+{
+    struct stream *s = context;
+    s->tokens++;
+    s->tokenizer->desc->decode(s->tokenizer, &token, 1, &s->made);
+    if (cut_at_stop(s)) return false;
+    print_whole(s);
+    return true;
+}
+
+static void print_json(const struct stream *s, const char *prompt)
+{
+    struct text before = { 0 }, made = { 0 };
+    text_add_printable(&before, prompt, strlen(prompt));
+    text_add_printable(&made, s->made.data != NULL ? s->made.data : "", s->made.length);
+    json_t *o = json_pack("{s:s%, s:s%, s:I}", "prompt", before.data != NULL ? before.data : "", before.length, "text",
+                          made.data != NULL ? made.data : "", made.length, "tokens", (json_int_t)s->tokens);
+    char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+    CHECK(text != NULL);
+    (void)printf("%s\n", text);
+    free(text);
+    json_decref(o);
+    text_free(&before);
+    text_free(&made);
+}
+
+static enum status generate_stream(const struct comm *world, const struct options *options, struct run_opened *o, struct stream *s)
+{
+    const char *prompt = option_text(options, "prompt");
+    const bool json = option_flag(options, "json");
+    const int64_t bytes = (int64_t)strlen(prompt);
+    int32_t *ids = arena_place_n(&o->session.arena, (size_t)bytes + 1, sizeof *ids);
+    int64_t n = s->tokenizer->desc->encode(s->tokenizer, (const unsigned char *)prompt, bytes, ids);
+    if (n == 0) ids[n++] = s->tokenizer->end_of_document; /* what stands before a document in training */
+    const struct generate_options how = { .max_tokens = option_integer(options, "max-tokens"),
+                                          .temperature = option_number(options, "temperature"),
+                                          .top_k = option_integer(options, "top-k"),
+                                          .top_p = option_number(options, "top-p"),
+                                          .seed = (uint64_t)option_integer(options, "seed"),
+                                          .stop_token = s->tokenizer->end_of_document,
+                                          .cached = !option_flag(options, "no-cache") };
+    s->prints = comm_rank(world) == 0 && !json;
+    s->n_stop = option_list(options, "stop", s->stop);
+    for (int i = 0; i < s->n_stop; i++)
+        if (strlen(s->stop[i]) > s->held + 1) s->held = strlen(s->stop[i]) - 1;
+    if (s->prints) {
+        struct text shown = { 0 };
+        text_add_printable(&shown, prompt, (size_t)bytes);
+        if (shown.length > 0) (void)printf("%s", shown.data);
+        text_free(&shown);
+    }
+    TRY(worker_generate(world, o->worker, &how, ids, n, take_token, s));
+    print_until(s, s->made.length);
+    if (s->prints) (void)printf("\n");
+    if (json && comm_rank(world) == 0) print_json(s, prompt);
+    return ST_OK;
+}
+
+static enum status generate_opened(const struct comm *world, const struct options *options, struct run_opened *o)
+{
+    struct tokenizer tokenizer;
+    struct stream stream = { .tokenizer = &tokenizer };
+    TRY(run_ref_load(world, options->operand[0], option_text(options, "folder"), WORKER_EVALUATE, run_ref_without_data, options, o));
+    TRY_ALL(world, tokenizer_open(&o->session.arena, o->session.config->tokenizer, &tokenizer));
+    const enum status s = generate_stream(world, options, o, &stream);
+    text_free(&stream.made);
+    return s;
+}
+
+static enum status generate_run(const struct comm *world, const struct options *options)
+{
+    struct run_opened o = { 0 };
+    const enum status s = generate_opened(world, options, &o);
+    run_opened_close(&o);
+    return s;
+}
+
+const struct command command_generate = {
+    .name = "generate",
+    .group = "daily",
+    .summary = "Continue a text with a checkpoint",
+    .rules = { .rows = generate_options, .least = 1, .most = 1, .usage = "RUN [--prompt TEXT] [options]" },
+    .notes = RUN_REF_NOTES "\nBytes that a terminal would act on are printed as \\xNN. The text is the same at any number of ranks.",
+    .example = "lamina generate quickstart --prompt \"Ocean\" --max-tokens 300",
+    .collective = generate_run,
+};

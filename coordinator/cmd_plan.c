@@ -1,0 +1,49 @@
+/* lamina plan: what a run will compute, keep and send, without running it. */
+#include "coordinator/plan_facts.h"
+#include "coordinator/private.h"
+#include <stdio.h>
+
+static const struct option_row plan_options[] = {
+    { .name = "ranks", .type = OPTION_INTEGER, .arg = "N", .value = "1", .low = 1, .high = 4096, .help = "ranks to plan for" },
+    { .name = "threads", .type = OPTION_INTEGER, .arg = "N", .value = "0", .low = 0, .high = 4096, .help = "threads per rank; 0: as here" },
+    { .name = "all", .type = OPTION_FLAG, .help = "memory and traffic of every rank instead of the fullest" },
+    OPTION_JSON_ROW,
+    { 0 },
+};
+
+static enum status plan_session(struct session *s, const struct options *options)
+{
+    struct plan_facts facts;
+    struct text out = { 0 };
+    TRY(session_config(s, options->operand[0], options));
+    TRY(session_machine(s));
+    TRY(session_plan(s, (int)option_integer(options, "ranks")));
+    if (option_integer(options, "threads") > 0) s->threads = (int)option_integer(options, "threads");
+    TRY(plan_facts(s, &facts));
+    if (option_flag(options, "json"))
+        plan_print_json(s, &facts, &out);
+    else
+        plan_print(s, &facts, option_flag(options, "all"), &out);
+    (void)fputs(out.data, stdout);
+    text_free(&out);
+    return ST_OK;
+}
+
+static enum status plan_run(const struct options *options)
+{
+    struct session s;
+    session_open(&s);
+    const enum status result = plan_session(&s, options);
+    session_close(&s);
+    return result;
+}
+
+const struct command command_plan = {
+    .name = "plan",
+    .group = "daily",
+    .summary = "Show what a run will compute, keep in memory, send and write",
+    .rules = { .rows = plan_options, .least = 1, .most = 1, .overrides = true, .usage = "RUN.yaml [options] [key.path=value ...]" },
+    .notes = "Memory and bytes are those of the run, not an estimate: the same code places and counts them.",
+    .example = "lamina plan configs/quickstart.yaml --ranks 4",
+    .local = plan_run,
+};

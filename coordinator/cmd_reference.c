@@ -1,0 +1,25 @@
+/* lamina reference: configs/REFERENCE.md, from the same tables that parse. */
+#include "coordinator/private.h"
+#include "worker/worker.h"
+#include <stdio.h>
+
+static const struct option_row reference_options[] = { { 0 } };
+
+static enum status reference_run(const struct options *options)
+{
+    struct text out = { 0 };
+    config_write_reference(worker_tables(), &out);
+    help_reference(&out);
+    (void)fputs(out.data, stdout);
+    text_free(&out);
+    return ST_OK;
+}
+
+const struct command command_reference = {
+    .name = "reference",
+    .group = "machine",
+    .summary = "Print configs/REFERENCE.md: every key, command, exit code and variable",
+    .rules = { .rows = reference_options, .least = 0, .most = 0, .usage = "" },
+    .example = "lamina reference > configs/REFERENCE.md",
+    .local = reference_run,
+};

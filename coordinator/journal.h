@@ -1,0 +1,15 @@
+/* journal.h: what a run tells those who come later: run.json (what ran, where) and events.jsonl (what happened). Rank 0 alone. */
+#ifndef LAMINA_COORDINATOR_JOURNAL_H
+#define LAMINA_COORDINATOR_JOURNAL_H
+
+#include "coordinator/run_folder.h"
+#include "coordinator/session.h"
+
+/* Versions, hosts, ranks, threads, instruction set, digests and the environment variables of environment.h. Fails: ST_IO. */
+enum status journal_run(const struct run_folder *f, const struct session *s, const struct comm *world) MUST_USE;
+
+/* One sentence, on stderr and with its time in events.jsonl. kind: "resumed", "saved", "stopped", ... A file that cannot be written is
+ * warned of; it does not end a run. */
+void journal_event(const struct run_folder *f, const char *kind, int64_t step, const char *format, ...) PRINTF_LIKE(4, 5);
+
+#endif

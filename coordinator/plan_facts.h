@@ -1,0 +1,41 @@
+/* plan_facts.h: what `lamina plan` shows, computed once from the plan and printed as a table or as JSON. */
+#ifndef LAMINA_COORDINATOR_PLAN_FACTS_H
+#define LAMINA_COORDINATOR_PLAN_FACTS_H
+
+#include "coordinator/session.h"
+
+struct rule_facts {
+    const char *name, *optimizer, *schedule;
+    int tensors, frozen; /* frozen: for ever, of these tensors */
+    int64_t parameters;
+    double lr, weight_decay; /* lr: the peak, which the schedule multiplies */
+    double state_bytes;      /* optimizer state per parameter; AdamW in fp32 has 8 */
+};
+struct rank_facts {
+    struct worker_memory memory;
+    struct traffic traffic;
+    int64_t owned, micro; /* parameters, microbatches per step */
+};
+struct plan_facts {
+    const struct plan *plan;
+    int threads, ranks, n_rules;
+    struct rule_facts rules[CONFIG_MAX_RULES];
+    struct rank_facts *rank; /* [ranks] */
+    int64_t parameters;
+    double state_bytes;       /* per parameter, over all rules */
+    double flops;             /* model FLOPs per step */
+    int64_t tokens;           /* per step */
+    int64_t checkpoint_bytes; /* tensors of one state.h5 */
+};
+/* Results live in the session's arena. Fails: ST_IO when the system refuses address space. */
+enum status plan_facts(struct session *s, struct plan_facts *out) MUST_USE;
+
+/* "fp32, shard full over 2 ranks, ..." as a table for people. all_ranks: memory and traffic of every rank instead of the largest. */
+void plan_print(const struct session *s, const struct plan_facts *f, bool all_ranks, struct text *out);
+void plan_print_json(const struct session *s, const struct plan_facts *f, struct text *out);
+/* The few lines that `train` prints. */
+void plan_print_brief(const struct session *s, const struct plan_facts *f, struct text *out);
+/* "gradient allreduce = reduce to owners (X MB) + gather (Y MB)", per rank and step. */
+void plan_print_allreduce(const struct plan_facts *f, struct text *out);
+
+#endif
