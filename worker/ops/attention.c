@@ -7,7 +7,7 @@
  * saves lse = max + ln sum; backward makes the probabilities again, tile by tile, from lse. Tiles are fp32 for every stored type.
  * With scores s = q k / sqrt(D), p = softmax(s), o = p v:
  *   dv = p^T do;  dp = do v^T;  ds = p (dp - delta), delta = sum do o;  dq = ds k / sqrt(D);  dk = ds^T q / sqrt(D). */
-enum { TILE = 128 };
+enum { QUERIES = 64, KEYS = 128 }; /* of a tile; the last tile of keys ends with its queries */
 
 struct layout {
     int64_t B, T, H, Hk, D, width; /* width: of a row [q | k | v] */
@@ -23,13 +23,13 @@ static struct layout layout_of(const struct op_shape *s)
 }
 
 /* Floats of one thread: tiles and panels of forward; backward needs more of both and two whole gradients of a head. */
-static int64_t forward_floats(const struct layout *l) { return 2 * TILE * TILE + 4 * TILE * l->D; }
-static int64_t backward_floats(const struct layout *l) { return 3 * TILE * TILE + 6 * TILE * l->D + 2 * l->T * l->D; }
+static int64_t forward_floats(const struct layout *l) { return 2 * QUERIES * KEYS + 2 * (QUERIES + KEYS) * l->D; }
+static int64_t backward_floats(const struct layout *l) { return 3 * QUERIES * KEYS + (4 * QUERIES + 2 * KEYS + 2 * l->T) * l->D; }
 
 /* Scratch memory is one part for products, all threads', and then one part per thread for the tiles. */
 static size_t product_bytes(const struct layout *l)
 {
-    const size_t bytes = size_most(product_scratch(TILE, TILE, l->D, DT_F32), product_scratch(TILE, l->D, TILE, DT_F32));
+    const size_t bytes = size_most(product_scratch(QUERIES, KEYS, l->D, DT_F32), product_scratch(KEYS, l->D, KEYS, DT_F32));
     return (bytes + 63) / 64 * 64;
 }
 
@@ -127,16 +127,19 @@ static struct view keys_view(const struct forward *f, int64_t b, int64_t kv, int
     return head_view(&f->call->in[0], l, l->width, b, l->H + which * l->Hk + kv);
 }
 
-/* One row of scores into probabilities relative to the row's new maximum; the factor by which what was summed before shrinks. */
-static float absorb_scores(float *p, const float *s, int64_t seen, int64_t keys, float *max, double *sum)
+/* One row of scores into probabilities relative to the row's new maximum; what was summed before shrinks where the maximum grew. */
+static void absorb_scores(float *p, const float *s, int64_t seen, int64_t keys, float *max, double *sum, float *o, int64_t D)
 {
-    memset(p, 0, (size_t)keys * sizeof *p);
-    if (seen == 0) return 1;
-    const float before = *max, m = vec_max(s, seen), now = m > before ? m : before;
-    const float shrink = scalar_exp(before - now); /* 0 at first: before is -inf */
-    *sum = *sum * (double)shrink + vec_softmax_body(p, s, now, seen);
-    *max = now;
-    return shrink;
+    memset(p + seen, 0, (size_t)(keys - seen) * sizeof *p);
+    if (seen == 0) return;
+    const float before = *max, now = vec_max(s, seen);
+    if (now > before) {
+        const float shrink = scalar_exp(before - now); /* 0 at first: before is -inf */
+        for (int64_t i = 0; i < D; i++) o[i] *= shrink;
+        *sum *= (double)shrink;
+        *max = now;
+    }
+    *sum += vec_softmax_body(p, s, *max, seen);
 }
 
 static void forward_task(void *context, int64_t task, int thread)
@@ -145,24 +148,23 @@ static void forward_task(void *context, int64_t task, int thread)
     const struct layout *l = &f->l;
     const int64_t block = f->blocks - 1 - task % f->blocks; /* long rows first: they take longest */
     const int64_t head = task / f->blocks, b = head / l->H, h = head % l->H, D = l->D;
-    const int64_t first = block * TILE, rows = min_i64(TILE, l->T - first), start = l->capacity > 0 ? f->call->position : 0;
+    const int64_t first = block * QUERIES, rows = min_i64(QUERIES, l->T - first), start = l->capacity > 0 ? f->call->position : 0;
 
-    float *s = tiles_of(f->call, l, thread), *p = s + TILE * TILE, *q = p + TILE * TILE, *o = q + TILE * D, *panels = o + TILE * D;
-    float max[TILE], *lse = tensor_f32(&f->call->saved[0]) + head * l->T;
-    double sum[TILE];
+    float *s = tiles_of(f->call, l, thread), *p = s + QUERIES * KEYS, *q = p + QUERIES * KEYS, *o = q + QUERIES * D,
+          *panels = o + QUERIES * D;
+    float max[QUERIES], *lse = tensor_f32(&f->call->saved[0]) + head * l->T;
+    double sum[QUERIES];
 
     queries_load(head_view(&f->call->in[0], l, l->width, b, h), first, rows, D, q, panels);
     memset(o, 0, (size_t)(rows * D) * sizeof *o);
     for (int64_t r = 0; r < rows; r++) max[r] = -INFINITY, sum[r] = 0;
     const struct view keys = keys_view(f, b, h / (l->H / l->Hk), 0), values = keys_view(f, b, h / (l->H / l->Hk), 1);
-    for (int64_t key = 0; key < start + first + rows; key += TILE) {
-        const int64_t n = min_i64(TILE, start + first + rows - key);
-        const struct panel k = panel_load(keys, key, n, D, panels), v = panel_load(values, key, n, D, panels + TILE * D);
+    for (int64_t key = 0; key < start + first + rows; key += KEYS) {
+        const int64_t n = min_i64(KEYS, start + first + rows - key);
+        const struct panel k = panel_load(keys, key, n, D, panels), v = panel_load(values, key, n, D, panels + KEYS * D);
         multiply(f->call, l, s, n, false, (struct operand){ q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D);
-        for (int64_t r = 0; r < rows; r++) {
-            const float shrink = absorb_scores(p + r * n, s + r * n, visible(start + first + r, key, n), n, &max[r], &sum[r]);
-            for (int64_t i = 0; i < D; i++) o[r * D + i] *= shrink;
-        }
+        for (int64_t r = 0; r < rows; r++)
+            absorb_scores(p + r * n, s + r * n, visible(start + first + r, key, n), n, &max[r], &sum[r], o + r * D, D);
         multiply(f->call, l, o, D, true, (struct operand){ p, n, false }, (struct operand){ v.data, v.ld, false }, rows, D, n);
     }
     for (int64_t r = 0; r < rows; r++) {
@@ -193,7 +195,7 @@ static void cache_task(void *context, int64_t head, int thread)
 static void attention_forward(const struct op_call *call)
 {
     struct forward f = { call, layout_of(call->shape), 0 };
-    f.blocks = ceil_div(f.l.T, TILE);
+    f.blocks = ceil_div(f.l.T, QUERIES);
     if (f.l.capacity > 0) {
         CHECK(call->position + f.l.T <= f.l.capacity);
         parallel_for(f.l.B * f.l.Hk, cache_task, &f);
@@ -208,19 +210,22 @@ struct backward {
     const struct op_call *call;
     struct layout l;
     int64_t b, kv;
-    float *p, *s, *dp;                                 /* [TILE, TILE] */
-    float *q, *dq, *row, *k_panel, *v_panel, *d_panel; /* [TILE, D] */
-    float *dk, *dv;                                    /* [T, D] */
-    float delta[TILE];
+    float *p, *s, *dp;             /* [QUERIES, KEYS] */
+    float *q, *dq, *row, *d_panel; /* [QUERIES, D] */
+    float *k_panel, *v_panel;      /* [KEYS, D] */
+    float *dk, *dv;                /* [T, D] */
+    float delta[QUERIES];
 };
 
 static void backward_place(struct backward *w, int thread)
 {
     const int64_t D = w->l.D;
     float *memory = tiles_of(w->call, &w->l, thread);
-    float **tiles[] = { &w->p, &w->s, &w->dp }, **panels[] = { &w->q, &w->dq, &w->row, &w->k_panel, &w->v_panel, &w->d_panel };
-    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++, memory += TILE * TILE) *tiles[i] = memory;
-    for (size_t i = 0; i < sizeof panels / sizeof *panels; i++, memory += TILE * D) *panels[i] = memory;
+    float **tiles[] = { &w->p, &w->s, &w->dp }, **queries[] = { &w->q, &w->dq, &w->row, &w->d_panel },
+          **keys[] = { &w->k_panel, &w->v_panel };
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++, memory += QUERIES * KEYS) *tiles[i] = memory;
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++, memory += QUERIES * D) *queries[i] = memory;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++, memory += KEYS * D) *keys[i] = memory;
     w->dk = memory;
     w->dv = memory + w->l.T * D;
 }
@@ -233,7 +238,7 @@ static void score_gradients(float *restrict ds, const float *restrict p, const f
 /* One tile of queries (rows from `first`) against one tile of keys: adds to dq, dk, dv. */
 static void backward_tile(struct backward *w, struct panel d_out, const float *lse, int64_t first, int64_t rows, int64_t key)
 {
-    const int64_t D = w->l.D, n = min_i64(TILE, first + rows - key);
+    const int64_t D = w->l.D, n = min_i64(KEYS, first + rows - key);
     const struct panel k = panel_load(head_view(&w->call->in[0], &w->l, w->l.width, w->b, w->l.H + w->kv), key, n, D, w->k_panel);
     const struct panel v = panel_load(head_view(&w->call->in[0], &w->l, w->l.width, w->b, w->l.H + w->l.Hk + w->kv), key, n, D, w->v_panel);
     multiply(w->call, &w->l, w->s, n, false, (struct operand){ w->q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D);
@@ -255,7 +260,7 @@ static void backward_tile(struct backward *w, struct panel d_out, const float *l
 static void backward_queries(struct backward *w, int64_t h, int64_t first)
 {
     const struct layout *l = &w->l;
-    const int64_t D = l->D, rows = min_i64(TILE, l->T - first);
+    const int64_t D = l->D, rows = min_i64(QUERIES, l->T - first);
     const struct view queries = head_view(&w->call->in[0], l, l->width, w->b, h), out = head_view(&w->call->out[0], l, l->H * D, w->b, h);
     const struct view gradient = head_view(&w->call->d_out[0], l, l->H * D, w->b, h);
     const float *lse = tensor_f32(&w->call->saved[0]) + (w->b * l->H + h) * l->T;
@@ -264,7 +269,7 @@ static void backward_queries(struct backward *w, int64_t h, int64_t first)
     for (int64_t r = 0; r < rows; r++)
         w->delta[r] = (float)vec_dot(d_out.data + r * d_out.ld, row_load(out.tensor, out.first + (first + r) * out.ld, D, w->row), D);
     memset(w->dq, 0, (size_t)(rows * D) * sizeof *w->dq);
-    for (int64_t key = 0; key < first + rows; key += TILE) backward_tile(w, d_out, lse, first, rows, key);
+    for (int64_t key = 0; key < first + rows; key += KEYS) backward_tile(w, d_out, lse, first, rows, key);
     const float scale = (float)(1 / sqrt((double)D));
     for (int64_t r = 0; r < rows; r++) {
         vec_scale(w->row, scale, w->dq + r * D, D);
@@ -283,7 +288,7 @@ static void backward_task(void *context, int64_t task, int thread)
     backward_place(&w, thread);
     memset(w.dk, 0, (size_t)(2 * l->T * D) * sizeof *w.dk);
     for (int64_t h = w.kv * group; h < (w.kv + 1) * group; h++)
-        for (int64_t first = 0; first < l->T; first += TILE) backward_queries(&w, h, first);
+        for (int64_t first = 0; first < l->T; first += QUERIES) backward_queries(&w, h, first);
     for (int which = 0; which < 2; which++) {
         const struct view to = head_view(&c->d_in[0], l, l->width, w.b, l->H + which * l->Hk + w.kv);
         const float *gradient = which == 0 ? w.dk : w.dv; /* dk used the scaled queries: 1/sqrt(D) is in it */
