@@ -43,7 +43,7 @@ static enum status allreduce(const struct comm *comm, enum comm_phase phase, voi
         comm_check(MPI_Iallreduce(MPI_IN_PLACE, part, (int)min_i64(n - at, piece), type, op, comm->mpi, &request), "MPI_Iallreduce", phase);
         comm_await(&request, 1, "allreduce", phase);
     }
-    comm_count(phase, comm_allreduce_bytes(comm, n * (int64_t)width));
+    comm_count(phase, comm_allreduce_bytes(comm->size, n * (int64_t)width));
     return ST_OK;
 }
 
@@ -127,6 +127,6 @@ enum status comm_reduce_record(const struct comm *comm, enum comm_phase phase, v
     MPI_Request request = MPI_REQUEST_NULL;
     comm_check(MPI_Iallreduce(MPI_IN_PLACE, values, 1, record.type, record.op, comm->mpi, &request), "MPI_Iallreduce", phase);
     comm_await(&request, 1, "reduction of a record", phase);
-    comm_count(phase, comm_allreduce_bytes(comm, (int64_t)n));
+    comm_count(phase, comm_allreduce_bytes(comm->size, (int64_t)n));
     return ST_OK;
 }

@@ -24,7 +24,7 @@ enum comm_phase { COMM_CONTROL, COMM_GATHER, COMM_REDUCE, COMM_ACROSS, COMM_OPTI
 enum status comm_start(struct comm **world) MUST_USE;
 /* A group of one rank that needs no MPI: for plan, tests and commands without a launcher. */
 enum status comm_self(struct comm **self) MUST_USE;
-/* Finalizes MPI when comm is the world. Legal on NULL. */
+/* Frees the group, and finalizes MPI when it is the world. Legal on NULL. Collective: yes. */
 void comm_finish(struct comm *comm);
 
 int comm_rank(const struct comm *comm);

@@ -30,8 +30,8 @@ extern struct comm_process comm_process;
 /* An MPI call failed: no peer can be told any more, so the world ends. call names it. */
 void comm_check(int mpi_code, const char *call, enum comm_phase phase);
 void comm_count(enum comm_phase phase, int64_t bytes);
-/* What an allreduce of `bytes` sends, by the counting rule. */
-int64_t comm_allreduce_bytes(const struct comm *comm, int64_t bytes);
+/* What one of `size` ranks sends in an allreduce of `bytes`, by the counting rule. */
+int64_t comm_allreduce_bytes(int size, int64_t bytes);
 
 /* A wait that may not last: ask comm_late between polls; it yields the core and is true past the deadline. */
 struct comm_watch {

@@ -132,7 +132,7 @@ enum status comm_sum_begin(const struct comm *comm, enum comm_phase phase, int64
         comm_check(
             MPI_Iallreduce(MPI_IN_PLACE, values + at, (int)min_i64(n - at, piece), MPI_INT64_T, MPI_SUM, comm->mpi, operation_add(op)),
             "MPI_Iallreduce", phase);
-    comm_count(phase, comm_allreduce_bytes(comm, n * (int64_t)sizeof *values));
+    comm_count(phase, comm_allreduce_bytes(comm->size, n * (int64_t)sizeof *values));
     return ST_OK;
 }
 
