@@ -25,6 +25,7 @@ struct tokenizer_desc {
     void (*decode)(const struct tokenizer *t, const int32_t *ids, int64_t n, struct text *out); /* end of document decodes to nothing */
 };
 
+extern const struct tokenizer_desc tokenizer_bytes;          /* 256 byte values and the end of a document */
 extern const struct tokenizer_desc *const tokenizer_table[]; /* NULL-terminated */
 
 /* Owns: state lives in arena. Fails: ST_CONFIG for a name no kind accepts. */

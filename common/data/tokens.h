@@ -4,6 +4,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/digest.h"
+#include "common/base/str.h"
 #include "common/data/order.h"
 #include "common/tensor/tensor.h"
 
@@ -15,7 +16,7 @@ struct tokens {
     int64_t data_offset; /* byte offset of token 0 in the file */
     char tokenizer[64];  /* name */
     struct digest128 tokenizer_digest, content_digest;
-    double entropy0, entropy1; /* bits per byte of order-0 and order-1 counts of the text bytes, for orientation; NAN if unknown */
+    double entropy0, entropy1; /* bits per byte of order-0 and order-1 byte counts (byte_counts.h), for orientation; NAN if unknown */
 };
 
 /* Checks names, types, shapes, layout (contiguous, no external storage, no links) and sizes against the file; refuses what is not ours.
@@ -25,24 +26,41 @@ enum status tokens_open(const char *path, bool verify, struct tokens *out) MUST_
 void tokens_close(struct tokens *t);
 /* n tokens from `first` as int32. Fails: ST_DATA on a short read or a token >= vocab. */
 enum status tokens_read(const struct tokens *t, int64_t first, int64_t n, int32_t *out) MUST_USE;
+/* The facts of the file, for people (lines) or for programs (one JSON object). */
+void tokens_print(const struct tokens *t, bool json, struct text *out);
 
-/* Writing: one process. Append documents; publish renames a finished file into place (never a half file under the final name).
- * Owns: until tokens_publish or tokens_abandon. */
+/* Writing: one process. Append documents; publish renames a finished file into place (never a half file under the final name; an older
+ * file of that name is replaced). Needs twice the tokens' space until then: an HDF5 file must know its size before it is laid out.
+ * Owns: until tokens_publish or tokens_abandon. Fails: ST_IO. */
 struct tokens_writer;
 enum status tokens_create(const char *path, const char *tokenizer, struct digest128 tokenizer_digest, int64_t vocab,
                           struct tokens_writer **out) MUST_USE;
+/* One document: its tokens, the end mark included, and the text they stand for (NULL: unknown, which leaves the entropies unknown). */
 enum status tokens_append(struct tokens_writer *w, const int32_t *tokens, int64_t n, const unsigned char *text,
                           int64_t text_bytes) MUST_USE;
-enum status tokens_publish(struct tokens_writer *w) MUST_USE;
-void tokens_abandon(struct tokens_writer *w);
+/* The entropies of w's file are those of its text under the byte counts of `train` (held out), instead of its own. Before tokens_seal. */
+void tokens_judge(struct tokens_writer *w, const struct tokens_writer *train);
+/* Everything that can fail for want of space; for publishing several files together. tokens_publish does it where it was not done. */
+enum status tokens_seal(struct tokens_writer *w) MUST_USE;
+enum status tokens_publish(struct tokens_writer *w) MUST_USE; /* w is gone, also on failure */
+void tokens_abandon(struct tokens_writer *w);                 /* legal on NULL */
+
+/* What was written so far. */
+struct tokens_written {
+    int64_t n_tokens, n_documents, text_bytes;
+    double entropy0, entropy1; /* known from tokens_seal on */
+};
+struct tokens_written tokens_written(const struct tokens_writer *w);
 
 /* The prefetch thread: reads the next microbatches' windows by byte offset, never calling HDF5 or MPI. */
 struct prefetch;
+/* All its memory is allocated here. t and o must outlive it. Fails: ST_DATA where the file holds no window, ST_IO. */
 enum status prefetch_open(const struct tokens *t, const struct order *o, int64_t sequences_per_batch, struct prefetch **out) MUST_USE;
 /* inputs and targets [B,T] of the B samples starting at sample index `first` (step * sequences + slot): targets are inputs shifted by one.
- * Hints the next request so that the thread reads ahead. Samples at or past `limit` are padding: inputs 0, targets -1 (no loss). */
+ * Hints the next request (-1: none) so that the thread reads ahead; a wrong hint costs time only. Samples at or past `limit` are padding:
+ * inputs 0, targets -1 (no loss). count is at most sequences_per_batch. */
 enum status prefetch_batch(struct prefetch *p, int64_t first, int64_t count, int64_t limit, int64_t next, int32_t *inputs,
                            int32_t *targets) MUST_USE;
-void prefetch_close(struct prefetch *p);
+void prefetch_close(struct prefetch *p); /* legal on NULL */
 
 #endif

@@ -42,7 +42,7 @@ enum status blocks_digest(const struct comm *comm, const char *path, enum status
     struct digest128 *const mine = calloc((size_t)share + 1, sizeof *mine), *const all = calloc((size_t)(share * ranks) + 1, sizeof *all);
     CHECK(mine != NULL && all != NULL);
     enum status s = comm_agree(comm, digest_share(path, bad, bytes, first, last, mine));
-    if (!s) s = comm_gather_all(comm, COMM_DATA, mine, (size_t)share * sizeof *mine, all);
+    if (!s) s = comm_gather_all(comm, COMM_CONTROL, mine, (size_t)share * sizeof *mine, all);
     if (!s) memcpy(out, all, (size_t)blocks * sizeof *out);
     free(mine);
     free(all);

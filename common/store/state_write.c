@@ -168,7 +168,7 @@ enum status state_write_rows(const struct comm *comm, struct state_writer *w, in
     const struct h5_dataset *const d = &w->datasets[entry];
     TRY_ALL(comm, check_ranges(d, ranges, n_ranges));
     int64_t calls = bytes_of(d) > 0 ? count_pieces(d, ranges, n_ranges) : 0;
-    TRY(comm_max_i64(comm, COMM_DATA, &calls, 1));
+    TRY(comm_max_i64(comm, COMM_CONTROL, &calls, 1));
     TRY_ALL(comm, calls > 0 ? write_pieces(w, d, ranges, n_ranges, calls) : ST_OK);
     return ST_OK;
 }
