@@ -1,7 +1,5 @@
 /* lamina generate: text from a checkpoint, printed as it comes. Every rank sees every token, so all stop at the same one. */
 #include "common/base/check.h"
-#include "common/comm/agree.h"
-#include "common/data/tokenizer.h"
 #include "coordinator/private.h"
 #include "coordinator/run_ref.h"
 #include "coordinator/utf8.h"
@@ -150,10 +148,8 @@ static enum status generate_stream(const struct comm *world, const struct option
 
 static enum status generate_opened(const struct comm *world, const struct options *options, struct run_opened *o)
 {
-    struct tokenizer tokenizer;
-    struct stream stream = { .tokenizer = &tokenizer };
+    struct stream stream = { .tokenizer = &o->session.tokenizer };
     TRY(run_ref_load(world, options->operand[0], option_text(options, "folder"), WORKER_EVALUATE, run_ref_without_data, options, o));
-    TRY_ALL(world, tokenizer_open(&o->session.arena, o->session.config->tokenizer, &tokenizer));
     const enum status s = generate_stream(world, options, o, &stream);
     text_free(&stream.made);
     return s;

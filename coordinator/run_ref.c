@@ -111,7 +111,7 @@ static enum status read_config(const char *checkpoint, struct session *s)
     state_close(state);
     if (result == ST_OK) result = session_config_stored(&s->arena, checkpoint, &yaml, &s->config);
     text_free(&yaml);
-    return result;
+    return result == ST_OK ? session_tokenizer(s) : result;
 }
 
 enum status run_ref_load(const struct comm *world, const char *word, const char *runs, enum worker_mode mode,

@@ -38,7 +38,14 @@ static enum status read_config(struct session *s, const char *path, const struct
     enum status result = config_read(path, options->override, options->n_overrides, worker_tables(), &s->arena, &s->config, &problems);
     if (result != ST_OK) result = carry(result, &problems);
     text_free(&problems);
-    return result;
+    return result == ST_OK ? session_tokenizer(s) : result;
+}
+
+enum status session_tokenizer(struct session *s)
+{
+    TRY(tokenizer_open(&s->arena, s->config->tokenizer, &s->tokenizer));
+    s->config->model.vocab = s->tokenizer.vocab;
+    return ST_OK;
 }
 
 /* Problems begin with file:line:column, so that editors find them: they are printed as they are, once, by whoever speaks. */

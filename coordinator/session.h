@@ -3,6 +3,7 @@
 #ifndef LAMINA_COORDINATOR_SESSION_H
 #define LAMINA_COORDINATOR_SESSION_H
 
+#include "common/data/tokenizer.h"
 #include "coordinator/cores.h"
 #include "coordinator/options.h"
 #include "worker/worker.h"
@@ -10,6 +11,7 @@
 struct session {
     struct arena arena; /* configuration and plan live here */
     struct config *config;
+    struct tokenizer tokenizer;
     struct plan plan;
     int ranks, threads; /* threads of this rank */
     struct cores cores;
@@ -41,6 +43,8 @@ enum status session_fingerprint_all(const struct comm *world, struct session *s)
  * look (0.1 s). Collective: yes, equal at_length. */
 enum status session_peak_all(const struct comm *world, struct session *s, bool at_length) MUST_USE;
 
+/* Opens the configuration's tokenizer, which fixes the vocabulary of the model. Part of session_config. Fails: ST_CONFIG. */
+enum status session_tokenizer(struct session *s) MUST_USE;
 /* A configuration stored as text (in a checkpoint or a run folder). Fails: ST_DAMAGED when it does not read. */
 enum status session_config_stored(struct arena *arena, const char *name, const struct text *text, struct config **out) MUST_USE;
 
