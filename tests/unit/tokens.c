@@ -1,0 +1,293 @@
+/* Token files: what is written is read, by offset and ahead of time; what is not ours is refused. */
+#include "common/data/tokens.h"
+#include "common/base/rng.h"
+#include "common/store/folder.h"
+#include "common/store/h5.h"
+#include <check.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64], path[128];
+
+static void make_folder(void)
+{
+    (void)snprintf(folder, sizeof folder, "/tmp/lamina-tokens-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/t.h5", folder);
+}
+static void remove_folder(void) { ck_assert_int_eq(folder_remove(folder), ST_OK); }
+
+static int32_t token_at(int64_t i, int64_t vocab) { return (int32_t)((uint64_t)(i * 2654435761) % (uint64_t)vocab); }
+
+/* n tokens in documents of 100. */
+static void write_tokens(int64_t n, int64_t vocab)
+{
+    struct tokens_writer *w;
+    int32_t ids[100];
+    ck_assert_int_eq(tokens_create(path, "bytes", (struct digest128){ 1, 2 }, vocab, &w), ST_OK);
+    for (int64_t first = 0; first < n; first += 100) {
+        const int64_t count = n - first < 100 ? n - first : 100;
+        for (int64_t i = 0; i < count; i++) ids[i] = token_at(first + i, vocab);
+        ck_assert_int_eq(tokens_append(w, ids, count, NULL, count - 1), ST_OK);
+    }
+    ck_assert_int_eq(tokens_publish(w), ST_OK);
+}
+
+static void check_round_trip(int64_t n, int64_t vocab, enum dtype dtype)
+{
+    struct tokens t;
+    write_tokens(n, vocab);
+    ck_assert_int_eq(tokens_open(path, true, &t), ST_OK);
+    ck_assert_int_eq(t.n_tokens, n);
+    ck_assert_int_eq(t.n_documents, (n + 99) / 100);
+    ck_assert_int_eq(t.text_bytes, n - t.n_documents);
+    ck_assert_int_eq(t.vocab, vocab);
+    ck_assert_int_eq((int)t.dtype, (int)dtype);
+    ck_assert_str_eq(t.tokenizer, "bytes");
+    ck_assert(digest_equal(t.tokenizer_digest, (struct digest128){ 1, 2 }));
+    ck_assert(isnan(t.entropy0) && isnan(t.entropy1)); /* no text was given */
+    int32_t *const all = malloc((size_t)n * sizeof *all);
+    ck_assert_int_eq(tokens_read(&t, 0, n, all), ST_OK);
+    for (int64_t i = 0; i < n; i++) ck_assert_int_eq(all[i], token_at(i, vocab));
+    ck_assert_int_eq(tokens_read(&t, 250, 3, all), ST_OK);
+    for (int64_t i = 0; i < 3; i++) ck_assert_int_eq(all[i], token_at(250 + i, vocab));
+    ck_assert_int_eq(tokens_read(&t, n, 0, all), ST_OK);
+    ck_assert_int_eq(tokens_read(&t, n - 1, 2, all), ST_DATA);
+    ck_assert_int_eq(tokens_read(&t, -1, 2, all), ST_DATA);
+    free(all);
+    tokens_close(&t);
+}
+
+START_TEST(narrow_tokens_come_back) { check_round_trip(1234, 257, DT_U16); }
+END_TEST
+START_TEST(the_largest_narrow_vocabulary_comes_back) { check_round_trip(700, 65536, DT_U16); }
+END_TEST
+START_TEST(wide_tokens_come_back) { check_round_trip(600123, 128256, DT_I32); }
+END_TEST
+
+START_TEST(nothing_appears_under_the_name_before_publishing)
+{
+    struct tokens_writer *w;
+    struct stat info;
+    ck_assert_int_eq(tokens_create(path, "bytes", (struct digest128){ 0 }, 257, &w), ST_OK);
+    ck_assert_int_eq(tokens_append(w, (int32_t[]){ 1, 256 }, 2, (const unsigned char *)"\1", 1), ST_OK);
+    ck_assert_int_ne(stat(path, &info), 0);
+    ck_assert_int_eq(tokens_seal(w), ST_OK);
+    ck_assert_int_ne(stat(path, &info), 0);
+    tokens_abandon(w); /* and remove_folder finds no file of it left but what it can remove */
+    ck_assert_int_eq(rmdir(folder), 0);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+}
+END_TEST
+
+/* --- damage ------------------------------------------------------------------------------------------------------------ */
+
+static unsigned char *slurp(int64_t *n)
+{
+    struct stat info;
+    ck_assert_int_eq(stat(path, &info), 0);
+    *n = (int64_t)info.st_size;
+    unsigned char *const bytes = malloc((size_t)*n);
+    const int fd = open(path, O_RDONLY);
+    ck_assert_int_eq(read(fd, bytes, (size_t)*n), *n);
+    (void)close(fd);
+    return bytes;
+}
+
+static void spill(const unsigned char *bytes, int64_t n)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ck_assert_int_eq(write(fd, bytes, (size_t)n), n);
+    (void)close(fd);
+}
+
+/* Reads all there is; anything but success must be ST_DATA. */
+static enum status try_file(bool verify)
+{
+    struct tokens t;
+    int32_t ids[64];
+    enum status s = tokens_open(path, verify, &t);
+    if (!s) {
+        for (int64_t i = 0; i < t.n_tokens && !s; i += 64) s = tokens_read(&t, i, t.n_tokens - i < 64 ? t.n_tokens - i : 64, ids);
+        tokens_close(&t);
+    }
+    ck_assert_msg(s == ST_OK || s == ST_DATA, "%s: %s", status_name(s), status_text());
+    return s;
+}
+
+START_TEST(every_damaged_byte_is_survived_and_none_passes_verification)
+{
+    int64_t n;
+    write_tokens(900, 257);
+    unsigned char *const good = slurp(&n), *const bad = malloc((size_t)n);
+    int noticed = 0;
+    enum { TRIALS = 600 };
+    for (int64_t k = 0; k < TRIALS; k++) {
+        const struct rng_key key = { .seed = 5, .purpose = RNG_TEST };
+        memcpy(bad, good, (size_t)n);
+        const int changes = 1 + (int)(rng_u64(key, k, 0) % 4);
+        for (int c = 0; c < changes; c++) {
+            const uint64_t r = rng_u64(key, k, 1 + c);
+            bad[r % (uint64_t)n] ^= (unsigned char)(1 + (r >> 40) % 255);
+        }
+        spill(bad, n);
+        (void)try_file(false);
+        noticed += try_file(true) == ST_DATA;
+    }
+    spill(good, n);
+    ck_assert_int_eq(try_file(true), ST_OK);
+    ck_assert_int_ge(noticed, TRIALS / 2); /* the rest hit gaps of the layout, which mean nothing */
+    free(good);
+    free(bad);
+}
+END_TEST
+
+START_TEST(a_flipped_token_fails_verification)
+{
+    int64_t n;
+    struct tokens t;
+    write_tokens(900, 257);
+    ck_assert_int_eq(tokens_open(path, false, &t), ST_OK);
+    tokens_close(&t);
+    unsigned char *const bytes = slurp(&n);
+    bytes[t.data_offset + 900] ^= 1;
+    spill(bytes, n);
+    ck_assert_int_eq(tokens_open(path, true, &t), ST_DATA);
+    ck_assert_ptr_nonnull(strstr(status_text(), "digest"));
+    bytes[t.data_offset + 901] = 0xff; /* now a token of 65,000 */
+    spill(bytes, n);
+    ck_assert_int_eq(try_file(false), ST_DATA);
+    ck_assert_ptr_nonnull(strstr(status_text(), "vocabulary"));
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_cut_file_is_refused)
+{
+    int64_t n;
+    write_tokens(900, 257);
+    unsigned char *const bytes = slurp(&n);
+    for (int64_t keep = 0; keep < n; keep += 97) {
+        spill(bytes, keep);
+        ck_assert_int_eq(try_file(false), ST_DATA);
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(what_is_no_token_file_is_refused_with_its_name)
+{
+    struct tokens t;
+    struct h5 f;
+    ck_assert_int_eq(tokens_open(path, false, &t), ST_DATA); /* missing */
+    ck_assert_ptr_nonnull(strstr(status_text(), path));
+    ck_assert_int_eq(tokens_open(folder, false, &t), ST_DATA);
+    spill((const unsigned char *)"hello", 5);
+    ck_assert_int_eq(tokens_open(path, false, &t), ST_DATA);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(file_make(path), ST_OK);
+    ck_assert_int_eq(h5_create(path, NULL, &f), ST_OK); /* HDF5, and something else */
+    ck_assert_int_eq(h5_set_text(&f, "format", "lamina-state"), ST_OK);
+    ck_assert_int_eq(h5_set_i64(&f, "version", 1), ST_OK);
+    ck_assert_int_eq(h5_close(&f), ST_OK);
+    ck_assert_int_eq(tokens_open(path, false, &t), ST_DATA);
+    ck_assert_ptr_nonnull(strstr(status_text(), "lamina-state"));
+}
+END_TEST
+
+/* --- prefetch ---------------------------------------------------------------------------------------------------------- */
+
+enum { CONTEXT = 8, BATCH = 4 };
+
+static void check_batch(const struct order *o, int64_t first, int64_t count, int64_t limit, const int32_t *inputs, const int32_t *targets)
+{
+    for (int64_t b = 0; b < count; b++)
+        for (int64_t t = 0; t < CONTEXT; t++) {
+            const bool real = first + b < limit;
+            const int64_t at = real ? order_position(o, first + b) + t : 0;
+            ck_assert_int_eq(inputs[b * CONTEXT + t], real ? token_at(at, 257) : 0);
+            ck_assert_int_eq(targets[b * CONTEXT + t], real ? token_at(at + 1, 257) : -1);
+        }
+}
+
+START_TEST(batches_are_right_whatever_was_hinted)
+{
+    struct tokens t;
+    struct prefetch *p;
+    int32_t inputs[BATCH * CONTEXT], targets[BATCH * CONTEXT];
+    write_tokens(2000, 257);
+    ck_assert_int_eq(tokens_open(path, false, &t), ST_OK);
+    const struct order o = order_make(11, 0, t.n_tokens, CONTEXT);
+    ck_assert_int_eq(prefetch_open(&t, &o, BATCH, &p), ST_OK);
+    for (int64_t k = 0; k < 500; k++) {
+        const uint64_t r = rng_u64((struct rng_key){ .seed = 9, .purpose = RNG_TEST }, 0, k);
+        const int64_t first = k * BATCH, count = 1 + (int64_t)(r % BATCH), limit = first + (int64_t)(r >> 8) % 6;
+        const int64_t hints[] = { first + BATCH, first + 1, -1, 0, first + BATCH + 1 }; /* the first is what will be asked for */
+        ck_assert_int_eq(prefetch_batch(p, first, count, limit, hints[(r >> 20) % 5], inputs, targets), ST_OK);
+        check_batch(&o, first, count, limit, inputs, targets);
+    }
+    prefetch_close(p);
+    tokens_close(&t);
+}
+END_TEST
+
+START_TEST(a_damaged_file_is_told_by_the_batch_that_needs_it)
+{
+    struct tokens t;
+    struct prefetch *p;
+    int32_t inputs[BATCH * CONTEXT], targets[BATCH * CONTEXT];
+    write_tokens(2000, 257);
+    ck_assert_int_eq(tokens_open(path, false, &t), ST_OK);
+    const struct order o = order_make(11, 0, t.n_tokens, CONTEXT);
+    ck_assert_int_eq(prefetch_open(&t, &o, BATCH, &p), ST_OK);
+    ck_assert_int_eq(truncate(path, (off_t)t.data_offset), 0);
+    enum status s = ST_OK;
+    for (int64_t k = 0; k < 3 && !s; k++) s = prefetch_batch(p, k * BATCH, BATCH, 1000, (k + 1) * BATCH, inputs, targets);
+    ck_assert_int_eq(s, ST_DATA);
+    ck_assert_ptr_nonnull(strstr(status_text(), path)); /* though another thread met it first */
+    prefetch_close(p);
+    tokens_close(&t);
+}
+END_TEST
+
+START_TEST(a_file_shorter_than_a_window_is_refused)
+{
+    struct tokens t;
+    struct prefetch *p;
+    write_tokens(CONTEXT, 257);
+    ck_assert_int_eq(tokens_open(path, false, &t), ST_OK);
+    const struct order o = order_make(1, 0, t.n_tokens, CONTEXT);
+    ck_assert_int_eq(prefetch_open(&t, &o, 1, &p), ST_DATA);
+    tokens_close(&t);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = tcase_create("tokens");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, make_folder, remove_folder);
+    tcase_add_test(tc, narrow_tokens_come_back);
+    tcase_add_test(tc, the_largest_narrow_vocabulary_comes_back);
+    tcase_add_test(tc, wide_tokens_come_back);
+    tcase_add_test(tc, nothing_appears_under_the_name_before_publishing);
+    tcase_add_test(tc, every_damaged_byte_is_survived_and_none_passes_verification);
+    tcase_add_test(tc, a_flipped_token_fails_verification);
+    tcase_add_test(tc, a_cut_file_is_refused);
+    tcase_add_test(tc, what_is_no_token_file_is_refused_with_its_name);
+    tcase_add_test(tc, batches_are_right_whatever_was_hinted);
+    tcase_add_test(tc, a_damaged_file_is_told_by_the_batch_that_needs_it);
+    tcase_add_test(tc, a_file_shorter_than_a_window_is_refused);
+    Suite *suite = suite_create("tokens");
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}
