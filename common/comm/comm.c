@@ -26,8 +26,8 @@ static enum status check_promise(int size)
         int64_t n_promised = 0, number = 0;
         if (promised == NULL || str_to_i64(promised, &n_promised) != ST_OK) continue; /* not a launcher's doing */
         if (n_promised <= size) return ST_OK;
-        log_mute(rank != NULL && str_to_i64(rank, &number) == ST_OK &&
-                 number != 0); /* every one of these worlds has a rank 0, and one sentence is enough */
+        /* every one of these worlds has a rank 0, and one sentence is enough */
+        log_mute(rank != NULL && str_to_i64(rank, &number) == ST_OK && number != 0);
         FAIL(ST_LAUNCH,
              "the launcher started %s ranks (%s), but MPI joined %d of them into a world: use the launcher of %s (its mpirun; under Slurm: "
              "srun --mpi=pmix)",
