@@ -1,59 +1,67 @@
 #include "order.h"
-
 #include "common/base/check.h"
 #include "common/base/rng.h"
 
-struct order order_make(uint64_t seed, uint32_t stream, int64_t n_tokens, int64_t context)
+enum { ROUNDS = 8 };
+
+/* What the blocks of a stream serve: one range of indices for the shift, one for each Feistel round. */
+enum { BLOCK_SHIFT = 0, BLOCK_ROUND = 1 };
+static int64_t block_index(int range, uint64_t half) { return (int64_t)((uint64_t)range << 32 | half); }
+
+static uint64_t draw(const struct order *o, int64_t epoch, int range, uint64_t half)
 {
-    struct order o = { .seed = seed, .stream = stream, .n_tokens = n_tokens, .context = context };
-    /* with the largest shift, context - 1, the last window must still end inside: shift + windows * context + 1 <= n_tokens */
-    const int64_t usable = n_tokens - 1 - (context - 1);
-    if (context > 0 && usable >= context)
-        o.windows = usable / context;
-    else if (context > 0 && n_tokens >= context + 1)
-        o.windows = 1;
-    return o;
+    return rng_u64((struct rng_key){ .seed = o->seed, .purpose = RNG_ORDER, .stream = o->stream }, epoch, block_index(range, half));
 }
 
-/* Balanced Feistel network on 2h bits, four rounds of Philox. Bijective for any round function; values outside [0, n) walk on until they
- * are inside. */
-static int64_t feistel(const struct order *o, int64_t epoch, int half_bits, int64_t index)
+struct order order_make(uint64_t seed, uint32_t stream, int64_t n_tokens, int64_t context)
 {
-    const uint32_t mask = half_bits >= 32 ? UINT32_MAX : ((uint32_t)1 << half_bits) - 1;
-    uint32_t left = (uint32_t)(index >> half_bits) & mask, right = (uint32_t)index & mask;
-    const uint32_t key[2] = { (uint32_t)o->seed, (uint32_t)(o->seed >> 32) };
-    for (uint32_t round = 0; round < 4; round++) {
-        const uint32_t counter[4] = { right, (uint32_t)epoch, round | o->stream << 8, (uint32_t)RNG_ORDER };
-        uint32_t out[4];
-        rng_philox4x32(counter, key, out);
-        const uint32_t next = left ^ (out[0] & mask);
+    CHECK(context > 0 && n_tokens >= 0);
+    const int64_t fit = n_tokens > 0 ? (n_tokens - 1) / context : 0;
+    return (struct order){
+        .seed = seed, .stream = stream, .n_tokens = n_tokens, .context = context, .windows = fit >= ORDER_LONG ? fit - 1 : fit
+    };
+}
+
+int64_t order_shift(const struct order *o, int64_t epoch)
+{
+    const int64_t choices = o->n_tokens - o->windows * o->context;
+    return (int64_t)(draw(o, epoch, BLOCK_SHIFT, 0) % (uint64_t)choices); /* the bias is below 2 context / 2^64 */
+}
+
+/* Half of the bits of the smallest power of four >= n. */
+static int half_bits(int64_t n)
+{
+    int bits = 0;
+    while (bits < 31 && (INT64_C(1) << (2 * bits)) < n) bits++;
+    return bits;
+}
+
+static uint64_t feistel(const struct order *o, int64_t epoch, uint64_t x, int bits)
+{
+    const uint64_t mask = (UINT64_C(1) << bits) - 1;
+    uint64_t left = x >> bits, right = x & mask;
+    for (int round = 0; round < ROUNDS; round++) {
+        const uint64_t next = left ^ (draw(o, epoch, BLOCK_ROUND + round, right) & mask);
         left = right;
         right = next;
     }
-    return (int64_t)left << half_bits | right;
+    return left << bits | right;
 }
 
 int64_t order_permute(const struct order *o, int64_t epoch, int64_t index)
 {
     CHECK(index >= 0 && index < o->windows);
-    int half_bits = 1;
-    while (half_bits < 31 && (int64_t)1 << (2 * half_bits) < o->windows) half_bits++;
-    int64_t at = index;
-    do at = feistel(o, epoch, half_bits, at);
-    while (at >= o->windows); /* the domain is at most four times as large: four turns on average */
-    return at;
-}
-
-static int64_t shift_of(const struct order *o, int64_t epoch)
-{
-    const int64_t room = o->n_tokens - 1 - o->windows * o->context; /* shifts 0 .. room fit; at most context - 1 are different */
-    const int64_t choices = min_i64(room, o->context - 1) + 1;
-    const struct rng_key key = { o->seed, RNG_ORDER, o->stream };
-    return epoch == 0 ? 0 : (int64_t)(rng_u64(key, epoch, 0) % (uint64_t)choices);
+    const int bits = half_bits(o->windows);
+    uint64_t x = (uint64_t)index;
+    do /* the cycle through a member of [0, windows) comes back to it, so this ends */
+        x = feistel(o, epoch, x, bits);
+    while (x >= (uint64_t)o->windows);
+    return (int64_t)x;
 }
 
 int64_t order_position(const struct order *o, int64_t sample)
 {
+    CHECK(sample >= 0 && o->windows > 0);
     const int64_t epoch = sample / o->windows;
-    return shift_of(o, epoch) + order_permute(o, epoch, sample % o->windows) * o->context;
+    return order_shift(o, epoch) + order_permute(o, epoch, sample % o->windows) * o->context;
 }
