@@ -48,7 +48,11 @@ static enum status assign_rules(struct arena *arena, const struct plan_input *in
         for (int k = 0; in->optimizer_table[k]; k++)
             if (&in->optimizer_table[k]->variant == in->config->rules[r].optimizer) optimizers[r] = in->optimizer_table[k];
         CHECK(optimizers[r] != NULL);
+        const struct rule_config *rule = &in->config->rules[r];
+        const char *why = opt_problem(&(struct opt_rule){ optimizers[r], rule->fields, &rule->common });
+        if (why) text_add(problems, "%s:%d: rule %s: %s\n", rule->file ? rule->file : in->config->file, rule->line, rule->name, why);
     }
+    if (problems->length > 0) FAIL(ST_CONFIG, "%s: settings of rules exclude each other", in->config->file);
     out->optimizers = optimizers;
     for (int i = 0; i < p->n_params; i++) {
         struct param *q = &p->params[i];

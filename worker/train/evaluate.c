@@ -50,7 +50,7 @@ enum status worker_evaluate(const struct comm *world, struct worker *w, int sour
     struct super loss;
     super_clear(&loss);
     int64_t n_tokens = 0;
-    if (w->stale) TRY(exchange_refresh(w->shard, w));
+    if (w->stale) TRY(exchange_refresh(w->shard, w, NULL));
     for (int64_t done = 0; done < s.micro_most; done += window) {
         const int64_t n_now = max_i64(0, min_i64(window, s.micro_local - done));
         TRY_ALL(world, read_windows(w, t, &s, (s.micro_first + done) * micro, n_now * micro));

@@ -89,11 +89,12 @@ enum status exchange_across(const struct comm *across, struct worker *w, const s
     return ST_OK;
 }
 
-enum status exchange_refresh(const struct comm *shard, struct worker *w)
+enum status exchange_refresh(const struct comm *shard, struct worker *w, const struct stretch *s)
 {
-    w->stale = false;
+    if (s == NULL) w->stale = false;
     if (w->plan->group == 1 || plan_gathers(w->plan)) return ST_OK;
     for (int unit = 0; unit < w->plan->partition.n_units; unit++) {
+        if (s && !s->trains[unit]) continue;
         struct comm_request request = { 0 };
         TRY(comm_gather_begin(shard, COMM_GATHER, w->units[unit].resident, w->units[unit].span_bytes, &request));
         TRY(comm_wait(shard, &request));

@@ -164,7 +164,7 @@ enum status worker_generate(const struct comm *world, struct worker *w, const st
                             int64_t n, bool (*emit)(void *context, int32_t token), void *context)
 {
     CHECK(n > 0);
-    if (w->stale) TRY(exchange_refresh(w->shard, w));
+    if (w->stale) TRY(exchange_refresh(w->shard, w, NULL));
     struct generator g;
     enum status s = generator_open(&g, w);
     if (!s) s = generate(world, &g, options, ids, n, emit, context);

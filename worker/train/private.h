@@ -100,8 +100,9 @@ enum status exchange_reduce_begin(const struct comm *shard, struct worker *w, in
 enum status exchange_reduce_wait(const struct comm *shard, struct worker *w, int unit) MUST_USE;
 /* Sums of this group's owners and of the other groups' become one. Collective: yes, equal stretch. */
 enum status exchange_across(const struct comm *across, struct worker *w, const struct stretch *s) MUST_USE;
-/* Owners' new weights reach everyone who keeps them. Collective: yes. */
-enum status exchange_refresh(const struct comm *shard, struct worker *w) MUST_USE;
+/* Owners' weights reach everyone who keeps them: those of the units trained in this stretch, or all (NULL). Collective: yes, equal stretch.
+ */
+enum status exchange_refresh(const struct comm *shard, struct worker *w, const struct stretch *s) MUST_USE;
 /* Where contributions to a unit go in this pass, and where its weights are now. */
 int64_t *exchange_contribution(struct worker *w, int unit);
 const unsigned char *exchange_weights(struct worker *w, int unit);

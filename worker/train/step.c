@@ -161,7 +161,7 @@ static enum status apply(struct worker *w, const struct step_header *header, str
     learn_exponents(w);
     w->times.optimizer += clock_seconds() - start;
     const double sent = clock_seconds();
-    TRY(exchange_refresh(w->shard, w));
+    TRY(exchange_refresh(w->shard, w, step_stretch(w, header->step)));
     w->times.gather += clock_seconds() - sent;
     return ST_OK;
 }
@@ -227,8 +227,8 @@ enum status worker_step(const struct comm *world, struct worker *w, const struct
     const double start = clock_seconds();
     CHECK(world == w->world && header->step == w->step_done + 1);
     w->times = (struct phase_times){ 0 };
+    if (w->stale) TRY(exchange_refresh(w->shard, w, NULL));
     comm_bytes(w->bytes_before);
-    if (w->stale) TRY(exchange_refresh(w->shard, w));
     bool trained[4096];
     CHECK(w->plan->partition.n_params <= 4096);
     for (int i = 0; i < w->plan->partition.n_params; i++) trained[i] = plan_trained(w->plan, i, header->step);
