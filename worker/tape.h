@@ -56,7 +56,7 @@ struct tape {
     int64_t contributions; /* most additions to one parameter element per microbatch */
 };
 
-/* Start a tape for microbatches [batch, time]. */
+/* Start a tape for microbatches [batch, time]. attributes: not a measuring arena, they are read when ops infer their shapes. */
 void tape_begin(struct tape *t, struct arena *attributes, enum unit_kind kind, enum tape_end end, enum dtype compute,
                 const struct model_config *config, int64_t batch, int64_t time, int64_t cache_tokens, const struct unit_shape *embedding);
 

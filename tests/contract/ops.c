@@ -530,6 +530,23 @@ START_TEST(zeros_give_no_nan)
 }
 END_TEST
 
+/* An input or parameter of NaN shows in what comes out: nothing hides a diverged run. */
+START_TEST(nan_is_not_swallowed)
+{
+    const struct example *e = &examples[_i];
+    for (int n = 0; n < e->n_in + e->n_param; n++) {
+        struct instance *x = instance_of(e, 1, 5, DT_F32, 0.5);
+        const struct tensor *t = n < e->n_in ? &x->call.in[n] : &x->call.param[n - e->n_in];
+        if (t->dtype == DT_I32) continue;
+        for (int64_t i = 0; i < tensor_count(t); i++) set_value(t, i, (double)NAN);
+        run(x);
+        int found = 0;
+        for (int64_t i = 0; i < tensor_count(&x->call.out[0]); i++) found += isnan(value_at(&x->call.out[0], i)) != 0;
+        ck_assert_msg(found > 0, "%s: operand %d", e->op->name, n);
+    }
+}
+END_TEST
+
 /* A vocabulary so large that 256 tokens need two chunks; gradients against p - onehot in double. */
 START_TEST(the_head_adds_once_per_chunk)
 {
@@ -628,6 +645,7 @@ int main(void)
     tcase_add_loop_test(c, a_frozen_parameter_leaves_the_others_alone, 0, N_EXAMPLES);
     tcase_add_loop_test(c, bf16_is_close_to_fp32, 0, N_EXAMPLES);
     tcase_add_loop_test(c, zeros_give_no_nan, 0, N_EXAMPLES);
+    tcase_add_loop_test(c, nan_is_not_swallowed, 0, N_EXAMPLES);
     tcase_add_test(c, the_head_adds_once_per_chunk);
     tcase_add_loop_test(c, attention_with_a_cache_is_attention, 0, 2);
     tcase_add_test(c, positions_count_from_the_cache);

@@ -174,6 +174,18 @@ START_TEST(roles_are_declared)
 }
 END_TEST
 
+START_TEST(families_refuse_what_they_cannot_do)
+{
+    struct model_config odd = configs[1], normed = configs[0];
+    odd.heads = 8; /* heads of three values */
+    normed.qk_norm = true;
+    ck_assert_int_eq(model_find("llama")->check(&odd), ST_CONFIG);
+    ck_assert_ptr_nonnull(strstr(status_text(), "even"));
+    ck_assert_int_eq(model_find("gpt2")->check(&normed), ST_CONFIG);
+    ck_assert_ptr_null(model_find("mamba"));
+}
+END_TEST
+
 /* Memory filled with NaN before each walk changes nothing: nothing is read that was not written, forward or backward. */
 START_TEST(no_walk_reads_what_it_did_not_write)
 {
@@ -272,6 +284,7 @@ int main(void)
     tcase_add_loop_test(c, a_frozen_floor_needs_no_input_gradient, 0, N_CONFIGS);
     tcase_add_loop_test(c, parameters_stand_in_tape_order, 0, N_CONFIGS);
     tcase_add_loop_test(c, roles_are_declared, 0, N_CONFIGS);
+    tcase_add_test(c, families_refuse_what_they_cannot_do);
     tcase_add_loop_test(c, no_walk_reads_what_it_did_not_write, 0, N_CONFIGS);
     tcase_add_loop_test(c, a_tape_prints_a_line_per_op, 0, N_CONFIGS);
     tcase_add_loop_test(c, cached_logits_are_those_of_the_whole_context, 0, N_CONFIGS);
