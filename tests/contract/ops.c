@@ -530,6 +530,18 @@ START_TEST(zeros_give_no_nan)
 }
 END_TEST
 
+/* Evaluation (forward) and training (backward alone) report the same loss. */
+START_TEST(a_loss_is_the_same_forward_and_backward)
+{
+    const struct example *e = &examples[_i];
+    if (!e->op->loss) return;
+    struct instance *x = instance_of(e, sizes[1].B, sizes[1].T, DT_F32, 0.5), *y = instance_of(e, sizes[1].B, sizes[1].T, DT_F32, 0.5);
+    e->op->forward(&x->call);
+    e->op->backward(&y->call);
+    assert_same_tensor(&x->call.out[0], &y->call.out[0]);
+}
+END_TEST
+
 /* An input or parameter of NaN shows in what comes out: nothing hides a diverged run. */
 START_TEST(nan_is_not_swallowed)
 {
@@ -632,7 +644,7 @@ static void teardown(void) { arena_close(&arena); }
 int main(void)
 {
     parallel_init();
-    if (math_start(NULL) != ST_OK) return 1;
+    if (math_start(getenv("LAMINA_ISA")) != ST_OK) return 1;
     parallel_set_threads(2);
     TCase *c = tcase_create("ops");
     tcase_set_timeout(c, 60);
@@ -645,6 +657,7 @@ int main(void)
     tcase_add_loop_test(c, a_frozen_parameter_leaves_the_others_alone, 0, N_EXAMPLES);
     tcase_add_loop_test(c, bf16_is_close_to_fp32, 0, N_EXAMPLES);
     tcase_add_loop_test(c, zeros_give_no_nan, 0, N_EXAMPLES);
+    tcase_add_loop_test(c, a_loss_is_the_same_forward_and_backward, 0, N_EXAMPLES);
     tcase_add_loop_test(c, nan_is_not_swallowed, 0, N_EXAMPLES);
     tcase_add_test(c, the_head_adds_once_per_chunk);
     tcase_add_loop_test(c, attention_with_a_cache_is_attention, 0, 2);

@@ -199,7 +199,7 @@ END_TEST
 int main(void)
 {
     parallel_init();
-    if (math_start(NULL) != ST_OK) return 1;
+    if (math_start(getenv("LAMINA_ISA")) != ST_OK) return 1;
     parallel_set_threads(2);
     TCase *c = tcase_create("model");
     tcase_set_timeout(c, 60);

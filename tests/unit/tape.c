@@ -69,7 +69,7 @@ static struct tape *write(const struct model_config *c, enum unit_kind kind, enu
     return t;
 }
 
-static bool in_pass(enum value_kind kind) { return kind == VALUE_TEMPORARY; }
+static bool apart(size_t a, size_t a_bytes, size_t b, size_t b_bytes) { return a + a_bytes <= b || b + b_bytes <= a; }
 
 /* Two temporaries that share memory are never alive at one time; nor are two gradients. */
 static void assert_no_overlap(const struct tape *t)
@@ -79,13 +79,12 @@ static void assert_no_overlap(const struct tape *t)
             const struct tape_value *x = &t->value[a], *y = &t->value[b];
             const size_t x_bytes = tensor_bytes(&x->shape), y_bytes = tensor_bytes(&y->shape);
             const bool together = x->first_op <= y->last_op && y->first_op <= x->last_op;
-            if (x->kind == VALUE_SAVED && y->kind == VALUE_SAVED)
-                ck_assert(x->offset + x_bytes <= y->offset || y->offset + y_bytes <= x->offset);
-            if (!together) continue;
-            if (in_pass(x->kind) && in_pass(y->kind)) ck_assert(x->offset + x_bytes <= y->offset || y->offset + y_bytes <= x->offset);
-            const bool x_inside = in_pass(x->kind) || x->kind == VALUE_SAVED, y_inside = in_pass(y->kind) || y->kind == VALUE_SAVED;
-            if (x_inside && y_inside && x->needs_grad && y->needs_grad)
-                ck_assert(x->grad_offset + x_bytes <= y->grad_offset || y->grad_offset + y_bytes <= x->grad_offset);
+            const bool x_saved = x->kind == VALUE_SAVED, y_saved = y->kind == VALUE_SAVED;
+            const bool x_passes = x->kind == VALUE_TEMPORARY, y_passes = y->kind == VALUE_TEMPORARY;
+            if (x_saved && y_saved) ck_assert(apart(x->offset, x_bytes, y->offset, y_bytes));
+            if (together && x_passes && y_passes) ck_assert(apart(x->offset, x_bytes, y->offset, y_bytes));
+            if (together && (x_saved || x_passes) && (y_saved || y_passes) && x->needs_grad && y->needs_grad)
+                ck_assert(apart(x->grad_offset, x_bytes, y->grad_offset, y_bytes));
         }
 }
 
@@ -230,9 +229,9 @@ START_TEST(a_tape_prints_a_line_per_op)
 }
 END_TEST
 
-/* Greedy generation: one token at a time through the cache gives the logits of the whole context. */
-static void position_of_next(const struct model_step *m, const struct tape tape[UNIT_KINDS], unsigned char **caches, const int32_t *token,
-                             int64_t position, float *logits)
+/* One token at `position` through all units; what came before is in the caches. */
+static void next_logits(const struct model_step *m, const struct tape tape[UNIT_KINDS], unsigned char **caches, const int32_t *token,
+                        int64_t position, float *logits)
 {
     unsigned char *boundary[2] = { arena_place(&arena, 4096), arena_place(&arena, 4096) };
     for (int u = 0; u < m->partition.n_units; u++) {
@@ -248,6 +247,7 @@ static void position_of_next(const struct model_step *m, const struct tape tape[
     }
 }
 
+/* Token by token through the cache gives the logits of the whole context, so greedy generation is the same either way. */
 START_TEST(cached_logits_are_those_of_the_whole_context)
 {
     const struct model_config *c = &configs[_i];
@@ -267,7 +267,7 @@ START_TEST(cached_logits_are_those_of_the_whole_context)
     ck_assert_uint_ge(tape[UNIT_BLOCK].cache_bytes, (size_t)(2 * T * c->width / c->heads * c->kv_heads) * sizeof(float));
     float logits[64];
     ck_assert_int_le(c->vocab, 64);
-    for (int64_t t = 0; t < T; t++) position_of_next(&m, tape, caches, tokens + t, t, logits);
+    for (int64_t t = 0; t < T; t++) next_logits(&m, tape, caches, tokens + t, t, logits);
     for (int64_t v = 0; v < c->vocab; v++) ck_assert_double_eq_tol((double)logits[v], (double)m.last[v], 1e-5);
 }
 END_TEST
@@ -275,7 +275,7 @@ END_TEST
 int main(void)
 {
     parallel_init();
-    if (math_start(NULL) != ST_OK) return 1;
+    if (math_start(getenv("LAMINA_ISA")) != ST_OK) return 1;
     parallel_set_threads(2);
     TCase *c = tcase_create("tape");
     tcase_add_checked_fixture(c, setup, teardown);

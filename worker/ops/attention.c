@@ -18,8 +18,13 @@ static struct layout layout_of(const struct op_shape *s)
 {
     const struct heads_attr *a = s->attr;
     const int64_t width = s->in[0].dim[2];
-    return (struct layout){ s->in[0].dim[0], s->in[0].dim[1], a->heads, a->kv_heads, width / (a->heads + 2 * a->kv_heads),
-                            width,           s->cache_tokens };
+    return (struct layout){ .B = s->in[0].dim[0],
+                            .T = s->in[0].dim[1],
+                            .H = a->heads,
+                            .Hk = a->kv_heads,
+                            .D = width / (a->heads + 2 * a->kv_heads),
+                            .width = width,
+                            .capacity = s->cache_tokens };
 }
 
 /* Floats of one thread: tiles and panels of forward; backward needs more of both and two whole gradients of a head. */
