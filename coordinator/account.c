@@ -46,20 +46,30 @@ static void print_row(const char *name, int64_t planned, int64_t measured, int64
         (void)printf("DIFFERENT by up to %s\n", str_count(c, CELL, apart));
 }
 
-static void print_account(const struct account *a, bool clean_step)
+static void print_sent(const struct account *a)
 {
-    char b[CELL], c[CELL];
-    (void)printf("\nplanned and measured bytes (most over the ranks)\n");
-    for (int i = 0; i < ARENAS; i++) print_row(arena_names[i], a->planned[i], a->measured[i], a->apart[i]);
-    for (int p = 0; p < COMM_PHASES && clean_step; p++) {
-        char name[CELL];
+    for (int p = 0; p < COMM_PHASES; p++) {
+        char name[CELL], cell[CELL];
         const int i = ARENAS + p;
         if (a->planned[i] == 0 && a->measured[i] == 0) continue;
         (void)snprintf(name, sizeof name, "sent, %s", comm_phase_name((enum comm_phase)p));
-        print_row(name, a->planned[i], a->measured[i], a->apart[i]);
+        if (p == COMM_GATHER || p == COMM_REDUCE || p == COMM_ACROSS)
+            print_row(name, a->planned[i], a->measured[i], a->apart[i]);
+        else
+            (void)printf("  %-22s %16s %16s  reports and scalars\n", name, "", str_count(cell, CELL, a->measured[i]));
     }
-    if (!clean_step) (void)printf("  sent: not compared, the last step was none or took two attempts\n");
-    (void)printf("  %-22s %16s %16s  resident memory above the baseline\n", "process", str_count(b, CELL, a->planned_total),
+}
+
+static void print_account(const struct account *a, bool clean_step)
+{
+    char b[CELL], c[CELL];
+    (void)printf("\n%-24s %16s %16s  bytes, the most over the ranks\n", "", "planned", "measured");
+    for (int i = 0; i < ARENAS; i++) print_row(arena_names[i], a->planned[i], a->measured[i], a->apart[i]);
+    if (clean_step)
+        print_sent(a);
+    else
+        (void)printf("  sent: not compared, the last step was none or took two attempts\n");
+    (void)printf("  %-22s %16s %16s  resident memory above the start's\n", "process", str_count(b, CELL, a->planned_total),
                  str_count(c, CELL, a->resident));
     if (a->gathered_most > 0) (void)printf("  gathered weights: at most %lld units at one time\n", (long long)a->gathered_most);
 }

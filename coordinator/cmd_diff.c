@@ -68,7 +68,8 @@ static bool same_shape(const struct state_entry *x, const struct state_entry *y)
     return x->dtype == y->dtype && x->n_dims == y->n_dims && x->rows == y->rows && x->cols == y->cols;
 }
 
-static bool wanted(const char *name, bool weights) { return !weights || strncmp(name, "weights/", 8) == 0; }
+/* The configuration's text is no state: it holds names and paths, and no digest covers it. */
+static bool wanted(const char *name, bool weights) { return weights ? strncmp(name, "weights/", 8) == 0 : strcmp(name, "config") != 0; }
 
 /* One line per tensor that differs; *differ counts them. */
 static enum status diff_states(const struct state *a, const struct state *b, bool weights, int *differ)

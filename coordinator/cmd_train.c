@@ -86,8 +86,8 @@ static enum status take_folder(struct train *t, bool fresh)
     TRY(run_folder_make(&t->folder));
     const enum status s = lock_take(t->folder.path, &said);
     t->locked = s == ST_OK;
-    if (aside[0] != '\0') journal_event(&t->folder, "fresh", 0, "the old run was moved to %s", aside);
-    if (said.length > 0) journal_event(&t->folder, "lock", 0, "%s", said.data);
+    if (aside[0] != '\0') journal_say(&t->folder, "fresh", 0, "the old run was moved to %s", aside);
+    if (said.length > 0) journal_say(&t->folder, "lock", 0, "%s", said.data);
     text_free(&said);
     return s;
 }

@@ -63,14 +63,9 @@ enum status journal_run(const struct run_folder *f, const struct session *s, con
     return result;
 }
 
-void journal_event(const struct run_folder *f, const char *kind, int64_t step, const char *format, ...)
+static void write_event(const struct run_folder *f, const char *kind, int64_t step, const char *sentence)
 {
-    char sentence[1024], when[24];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    log_note("%s", sentence);
+    char when[24];
     json_t *o = json_object();
     set(o, "time", json_string(clock_iso8601(clock_unix(), when)));
     set(o, "event", json_string(kind));
@@ -79,4 +74,27 @@ void journal_event(const struct run_folder *f, const char *kind, int64_t step, c
     if (metrics_append(f->events, o) == ST_OK) return;
     log_warn("%s", status_text());
     status_clear();
+}
+
+enum { SENTENCE = 1024 };
+
+void journal_event(const struct run_folder *f, const char *kind, int64_t step, const char *format, ...)
+{
+    char sentence[SENTENCE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    write_event(f, kind, step, sentence);
+}
+
+void journal_say(const struct run_folder *f, const char *kind, int64_t step, const char *format, ...)
+{
+    char sentence[SENTENCE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    log_note("%s", sentence);
+    write_event(f, kind, step, sentence);
 }

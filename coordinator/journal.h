@@ -8,8 +8,9 @@
 /* Versions, hosts, ranks, threads, instruction set, digests and the environment variables of environment.h. Fails: ST_IO. */
 enum status journal_run(const struct run_folder *f, const struct session *s, const struct comm *world) MUST_USE;
 
-/* One sentence, on stderr and with its time in events.jsonl. kind: "resumed", "saved", "stopped", ... A file that cannot be written is
- * warned of; it does not end a run. */
+/* One sentence with its time in events.jsonl. kind: "resumed", "saved", "stopped", ... A file that cannot be written is warned of; it does
+ * not end a run. journal_say also says it on stderr. */
 void journal_event(const struct run_folder *f, const char *kind, int64_t step, const char *format, ...) PRINTF_LIKE(4, 5);
+void journal_say(const struct run_folder *f, const char *kind, int64_t step, const char *format, ...) PRINTF_LIKE(4, 5);
 
 #endif

@@ -90,9 +90,9 @@ enum status resume_find(const struct comm *world, struct session *s, const struc
 
 static void say_resumed(const struct session *s, const struct run_folder *f, const struct worker_facts *facts, bool other_machine)
 {
-    journal_event(f, "resumed", facts->step, "going on from step %lld of %lld", (long long)facts->step, (long long)s->config->run.steps);
+    journal_say(f, "resumed", facts->step, "going on from step %lld of %lld", (long long)facts->step, (long long)s->config->run.steps);
     if (other_machine)
-        journal_event(
+        journal_say(
             f, "lineage", facts->step,
             "this machine computes other bits than the one that wrote step %lld: lineage %lld begins, digests may differ from here on",
             (long long)facts->step, (long long)facts->lineage);

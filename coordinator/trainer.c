@@ -20,8 +20,8 @@ static enum status do_step(const struct comm *world, struct trainer *t, int64_t 
     t->redone = report.redone > 0;
     if (t->sinks == NULL) return ST_OK;
     if (report.outcome == STEP_SKIPPED)
-        journal_event(t->folder, "skipped", step, "step %lld was skipped: the gradient of %s is not finite", (long long)step,
-                      report.nonfinite_param >= 0 ? t->session->plan.partition.params[report.nonfinite_param].name : "some tensor");
+        journal_say(t->folder, "skipped", step, "step %lld was skipped: the gradient of %s is not finite", (long long)step,
+                    report.nonfinite_param >= 0 ? t->session->plan.partition.params[report.nonfinite_param].name : "some tensor");
     const double seconds = clock_seconds() - begin, rate = (double)report.tokens / seconds;
     const struct step_metrics m = { .report = &report,
                                     .seconds = seconds,
@@ -54,7 +54,7 @@ static enum status do_save(const struct comm *world, struct trainer *t)
     TRY(checkpoints_save(world, t->folder, t->worker, t->config_text, &t->facts, t->session->config->checkpoint.keep));
     t->state.saved = t->state.step;
     if (comm_rank(world) == 0)
-        journal_event(t->folder, "saved", t->state.step, "saved step %lld in %.2f s", (long long)t->state.step, clock_seconds() - begin);
+        journal_say(t->folder, "saved", t->state.step, "saved step %lld in %.2f s", (long long)t->state.step, clock_seconds() - begin);
     return ST_OK;
 }
 

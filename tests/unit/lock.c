@@ -14,7 +14,7 @@ static struct text said;
 
 static void setup(void)
 {
-    strcpy(folder, "/tmp/lamina-lock-XXXXXX");
+    (void)snprintf(folder, sizeof folder, "/tmp/lamina-lock-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/lock", folder);
 }

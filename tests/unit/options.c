@@ -1,6 +1,7 @@
 /* The command line: what is understood, and what a mistake is told. */
 #include "coordinator/options.h"
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +20,9 @@ static enum status parse(struct options *o, const char *line)
     static char copy[512];
     char *argv[32];
     int argc = 0;
-    strcpy(copy, line);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) argv[argc++] = word;
+    char *rest = NULL;
+    (void)snprintf(copy, sizeof copy, "%s", line);
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) argv[argc++] = word;
     return options_parse(&rules, argc, argv, o);
 }
 
