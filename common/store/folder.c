@@ -46,6 +46,15 @@ enum status file_reserve(const char *path, int64_t bytes, bool *checked_only)
     return ST_OK;
 }
 
+enum status file_trim(const char *path, int64_t bytes)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) FAIL(ST_IO, "%s: %s", path, strerror(errno));
+    if (info.st_size < bytes) FAIL(ST_IO, "%s: has %lld of its %lld bytes", path, (long long)info.st_size, (long long)bytes);
+    if (truncate(path, (off_t)bytes) != 0) FAIL(ST_IO, "%s: cannot be cut to its size: %s", path, strerror(errno));
+    return ST_OK;
+}
+
 enum status file_sync(const char *path)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -12,6 +12,8 @@ enum status file_make(const char *path) MUST_USE;
 /* Blocks for the whole file, allocated now (fallocate). A file system that cannot is asked for its free space instead (10 % margin), and
  * *checked_only says so. Fails: ST_IO where it is not there. */
 enum status file_reserve(const char *path, int64_t bytes, bool *checked_only) MUST_USE;
+/* Cuts off what stands behind `bytes`: the rest of a reservation. Fails: ST_IO where the file is shorter. */
+enum status file_trim(const char *path, int64_t bytes) MUST_USE;
 /* What stands in the file reaches the device; also for a folder (its names). Fails: ST_IO. */
 enum status file_sync(const char *path) MUST_USE;
 /* A whole small file: temporary name beside it, fsync, rename, fsync of the folder. Fails: ST_IO. */

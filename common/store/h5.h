@@ -54,6 +54,8 @@ struct h5_dataset {
 enum status h5_create(const char *path, const void *mpi, struct h5 *out) MUST_USE;
 /* Opens for reading, by one process. Fails: `bad`, with the path, where it is missing, not a plain file, or not HDF5. */
 enum status h5_open(const char *path, enum status bad, struct h5 *out) MUST_USE;
+/* Bytes that a file opened for reading says it has; there may be more. Fails: f->bad. */
+enum status h5_end(const struct h5 *f, int64_t *bytes) MUST_USE;
 /* Fails: ST_IO when what was written cannot be flushed. The handle is gone in any case. */
 enum status h5_close(struct h5 *f) MUST_USE;
 /* Closes what was only read, or what failed already: nothing is said, so the sentence of that failure stays. */

@@ -5,6 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum status h5_end(const struct h5 *f, int64_t *bytes)
+{
+    char why[H5_WHY];
+    haddr_t end;
+    if (H5Fget_eoa(f->id, &end) < 0 || end > INT64_MAX) FAIL(f->bad, "%s: has no readable end: %s", f->path, h5_why(why));
+    *bytes = (int64_t)end;
+    return ST_OK;
+}
+
 /* --- datasets ---------------------------------------------------------------------------------------------------------- */
 
 /* Every link on the way must be a hard one: soft and external links lead elsewhere. */

@@ -200,6 +200,18 @@ static void forget(struct state_writer *w)
     free(w);
 }
 
+/* Not every driver gives back what was reserved and not used. Opening the file again is also the first proof that it can be. */
+static enum status trim(const char *path)
+{
+    struct h5 f;
+    int64_t bytes;
+    TRY(h5_open(path, ST_IO, &f));
+    const enum status s = h5_end(&f, &bytes);
+    h5_drop(&f);
+    TRY(s);
+    return file_trim(path, bytes);
+}
+
 enum status state_finish(const struct comm *comm, struct state_writer *w)
 {
     char path[H5_PATH];
@@ -207,6 +219,7 @@ enum status state_finish(const struct comm *comm, struct state_writer *w)
     const enum status closed = h5_close(&w->file);
     forget(w);
     TRY_ALL(comm, closed);
+    TRY_ALL(comm, comm_rank(comm) == 0 ? trim(path) : ST_OK);
     TRY_ALL(comm, file_sync(path)); /* every rank: on a shared file system each node has its own cache */
     return ST_OK;
 }
