@@ -1,0 +1,70 @@
+# Sourced by the scripts here: a tiny model on made-up text, and words to say what is expected. Each script runs in an empty folder with
+# $LAMINA (the binary) and $LAMINA_ROOT (the project).
+set -eu
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+unset LAMINA_FAULT LAMINA_PROGRESS LAMINA_ISA
+
+fail() {
+    echo "FAILED: $*" >&2
+    [ ! -f out ] || { echo "--- stdout"; cat out; } >&2
+    [ ! -f err ] || { echo "--- stderr"; cat err; } >&2
+    exit 1
+}
+
+# ranks N COMMAND...: under mpirun, on as many ranks as asked whatever the machine has.
+ranks() {
+    n=$1
+    shift
+    mpirun -q --bind-to none --oversubscribe -n "$n" "$@" </dev/null
+}
+
+# expect CODE COMMAND...: runs it with its output in ./out and ./err.
+expect() {
+    want=$1
+    shift
+    got=0
+    "$@" >out 2>err || got=$?
+    [ "$got" -eq "$want" ] || fail "exit code $got instead of $want: $*"
+}
+
+# says FILE TEXT [TIMES]: the text stands on so many lines (default: at least one).
+says() {
+    count=$(grep -cF -- "$2" "$1" || true)
+    if [ $# -gt 2 ]; then
+        [ "$count" -eq "$3" ] || fail "\"$2\" stands $count times in $1, not $3"
+    else
+        [ "$count" -gt 0 ] || fail "\"$2\" does not stand in $1"
+    fi
+}
+
+digest_of() { sed -n 's/^state digest \([0-9a-f]\{32\}\) at step .*/\1/p' "$1"; }
+
+same() { [ "$1" = "$2" ] || fail "$3: $1 is not $2"; }
+
+# 60 kB of text with structure, the same everywhere; one document per line that begins with a letter.
+make_data() {
+    awk 'BEGIN { s = 7; for (i = 0; i < 1500; i++) { s = (s * 1103 + 12345) % 65536
+        printf "word%d is the %s of item %d\n  and %d follows\n", s % 97, (s % 3 ? "name" : "number"), s % 13, (s % 13) + 1 } }' >text.txt
+    "$LAMINA" data build --out t.h5 --valid-out v.h5 --valid-share 10% --document-start '^[a-z]' text.txt >/dev/null
+}
+
+# make_config STEPS: tiny.yaml. Seven microbatches, so that ranks have uneven work.
+make_config() {
+    cat >tiny.yaml <<END
+run:       {name: tiny, seed: 3, steps: $1}
+model:     {family: llama, width: 32, layers: 2, heads: 4, kv_heads: 2, mlp: 64, context: 32}
+tokenizer: bytes
+data:
+  train: [{name: t, path: t.h5}]
+  valid: [{name: v, path: v.h5}]
+batch:     {sequences: 14, micro: 2}
+optimizer:
+  schedules: {main: {type: wsd, warmup: 5%, decay: 30%}}
+  defaults: {optimizer: adamw, lr: 4e-3, schedule: main}
+  rules:
+    - {name: head, match: {role: head}, optimizer: adalayer, granularity: row, lr: 4e-3}
+    - {name: rest, match: all}
+checkpoint: {every: 4, keep: 3}
+eval:       {every: 6, batches: 2}
+END
+}
