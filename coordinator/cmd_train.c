@@ -72,22 +72,32 @@ static void print_header(const struct train *t)
 
 /* --- Preparing ---------------------------------------------------------------------------------------------------------- */
 
+/* An old run is moved under its lock, so that a working one is not. */
+static enum status move_aside(const struct train *t, struct text *said, char aside[PATH_BYTES])
+{
+    TRY(lock_take(t->folder.path, said));
+    const enum status s = run_folder_aside(&t->folder, aside);
+    lock_release(s == ST_OK ? aside : t->folder.path);
+    return s;
+}
+
+static enum status take_lock(struct train *t, bool fresh, struct text *said)
+{
+    char aside[PATH_BYTES] = "";
+    if (fresh && file_exists(t->folder.path)) TRY(move_aside(t, said, aside));
+    TRY(run_folder_make(&t->folder));
+    TRY(lock_take(t->folder.path, said));
+    t->locked = true;
+    if (aside[0] != '\0') journal_say(&t->folder, "fresh", 0, "the old run was moved to %s", aside);
+    if (said->length > 0) journal_say(&t->folder, "lock", 0, "%s", said->data);
+    return ST_OK;
+}
+
 /* Rank 0's part: the folder is ours from here on. */
 static enum status take_folder(struct train *t, bool fresh)
 {
-    char aside[PATH_BYTES] = "";
     struct text said = { 0 };
-    if (fresh && file_exists(t->folder.path)) { /* under its lock, so that a working run is not moved away */
-        TRY(lock_take(t->folder.path, &said));
-        enum status moved = run_folder_aside(&t->folder, aside);
-        lock_release(moved == ST_OK ? aside : t->folder.path);
-        TRY(moved);
-    }
-    TRY(run_folder_make(&t->folder));
-    const enum status s = lock_take(t->folder.path, &said);
-    t->locked = s == ST_OK;
-    if (aside[0] != '\0') journal_say(&t->folder, "fresh", 0, "the old run was moved to %s", aside);
-    if (said.length > 0) journal_say(&t->folder, "lock", 0, "%s", said.data);
+    const enum status s = take_lock(t, fresh, &said);
     text_free(&said);
     return s;
 }
@@ -205,7 +215,6 @@ static enum status run_steps(const struct comm *world, struct train *t, const st
 static enum status train_session(const struct comm *world, struct train *t, const struct options *options)
 {
     struct resume found = { 0 };
-    signals_install();
     TRY(prepare(world, t, options, &found));
     if (found.complete) {
         if (comm_rank(world) == 0)
@@ -239,5 +248,6 @@ const struct command command_train = {
              "number of\n"
              "ranks. Under mpirun send USR1: mpirun itself kills its ranks two seconds after TERM or INT.",
     .example = "mpirun -n 2 lamina train configs/quickstart.yaml run.steps=100",
+    .stops_politely = true,
     .collective = train_run,
 };

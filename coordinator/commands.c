@@ -2,6 +2,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "coordinator/private.h"
+#include "coordinator/signals.h"
 #include "environment.h"
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static enum status understand(int argc, char *const argv[], const struct command
     *command = NULL;
     if (argc < 1) FAIL(ST_USAGE, "a command is missing; lamina --help lists them");
     if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0) return print_help(NULL);
+    if (strcmp(argv[0], "--version") == 0) return printf("lamina %s\n", LAMINA_VERSION) > 0 ? ST_OK : ST_IO;
     const struct command *found = find_command(argc, argv, &words);
     if (found == NULL) return unknown_command(argc, argv);
     TRY(options_parse(&found->rules, argc - words, argv + words, options));
@@ -72,6 +74,7 @@ static enum status understand(int argc, char *const argv[], const struct command
 static enum status run_collective(const struct command *command, const struct options *options)
 {
     struct comm *world = NULL;
+    if (command->stops_politely) signals_install();
     enum status s = comm_start(&world);
     if (s == ST_OK) {
         log_mute(comm_rank(world) != 0);

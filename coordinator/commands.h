@@ -15,6 +15,7 @@ struct command {
     struct option_rules rules;
     const char *notes;   /* further help; NULL: none */
     const char *example; /* one line that works */
+    bool stops_politely; /* USR1, TERM and INT are requests (signals.h), from before MPI starts */
     enum status (*local)(const struct options *options);
     enum status (*collective)(const struct comm *world, const struct options *options);
 };

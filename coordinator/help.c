@@ -36,8 +36,8 @@ void help_command(const struct command *c, struct text *out)
 
 void help_all(struct text *out)
 {
-    text_add(out,
-             "lamina: train and run language models over MPI, on CPUs\n\nusage: lamina COMMAND ... (lamina COMMAND --help tells more)\n");
+    text_add(out, "lamina: train and run language models over MPI, on CPUs\n\nusage: lamina COMMAND ... (lamina COMMAND --help tells more; "
+                  "lamina --version)\n");
     const char *group = "";
     for (const struct command *const *c = command_table; *c != NULL; c++) {
         if (strcmp(group, (*c)->group) != 0) text_add(out, "\n%s\n", (*c)->group);

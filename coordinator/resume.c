@@ -49,6 +49,7 @@ enum status resume_precision(const struct comm *world, struct session *s, const 
     struct config *stored = NULL;
     if (s->config->precision.compute != COMPUTE_AUTO) return ST_OK;
     TRY(stored_config(world, s, f, &stored));
+    s->precision_kept = stored != NULL;
     if (stored != NULL) s->config->precision.compute = stored->precision.compute;
     return ST_OK;
 }

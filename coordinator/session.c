@@ -114,7 +114,9 @@ static enum status build_plan(struct session *s, enum dtype compute, int ranks)
 static void explain_precision(struct session *s, enum dtype compute, const char *lacking)
 {
     const char *how = product_describe(compute);
-    if (s->config->precision.compute != COMPUTE_AUTO)
+    if (s->precision_kept)
+        (void)snprintf(s->precision, sizeof s->precision, "%s, as the run began (%s)", dtype_name(compute), how);
+    else if (s->config->precision.compute != COMPUTE_AUTO)
         (void)snprintf(s->precision, sizeof s->precision, "%s, as the configuration asks (%s)", dtype_name(compute), how);
     else if (lacking == NULL)
         (void)snprintf(s->precision, sizeof s->precision, "bf16: auto, and every rank has hardware for it (%s)", how);
@@ -177,6 +179,7 @@ enum status session_peak_all(const struct comm *world, struct session *s, bool a
     const double mine = at_length ? 1e9 * product_peak(s->plan.compute) : peak_quick(s->plan.compute);
     int64_t sum = (int64_t)mine;
     TRY(comm_sum_i64(world, COMM_CONTROL, &sum, 1));
-    s->peak = (double)sum;
+    const double used = (double)s->ranks * s->threads, share = s->cores.world < used ? s->cores.world / used : 1;
+    s->peak = share * (double)sum; /* the best of ranks that share a core are moments when the others waited */
     return ST_OK;
 }

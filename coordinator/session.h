@@ -15,6 +15,7 @@ struct session {
     struct plan plan;
     int ranks, threads; /* threads of this rank */
     struct cores cores;
+    bool precision_kept; /* `auto` was resolved when the run began, and stays */
     char precision[200]; /* what was chosen and why, for the header */
     struct digest128 fingerprint;
     double peak; /* FLOP/s of all ranks together, measured; 0: not measured */
