@@ -1,13 +1,7 @@
 #ifdef LAMINA_HAVE_DNNL
 #include "dnnl_matmul.h"
-#include <omp.h>
 
-int library_threads(int n)
-{
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(n);
-    return before;
-}
+#include "common/base/parallel.h"
 
 /* Primitive attributes: who owns the scratch, and C += as a post-operation. */
 static dnnl_status_t attributes(const struct matmul_spec *s, dnnl_primitive_attr_t *out)
@@ -69,9 +63,9 @@ static dnnl_status_t describe_for_threads(dnnl_engine_t engine, const struct mat
     dnnl_primitive_attr_t attr = NULL;
     dnnl_status_t status = attributes(s, &attr);
     if (status == dnnl_success) {
-        const int before = library_threads(s->max_threads);
+        const int before = parallel_library_threads(s->max_threads);
         status = describe(engine, s, attr, out);
-        (void)library_threads(before);
+        (void)parallel_library_threads(before);
     }
     (void)dnnl_primitive_attr_destroy(attr);
     return status;
@@ -81,9 +75,9 @@ dnnl_status_t matmul_open(dnnl_engine_t engine, const struct matmul_spec *spec, 
 {
     dnnl_status_t status = describe_for_threads(engine, spec, &out->desc);
     if (status != dnnl_success) return status;
-    const int before = library_threads(spec->max_threads);
+    const int before = parallel_library_threads(spec->max_threads);
     status = dnnl_primitive_create(&out->primitive, out->desc);
-    (void)library_threads(before);
+    (void)parallel_library_threads(before);
     if (status != dnnl_success) (void)dnnl_primitive_desc_destroy(out->desc);
     return status;
 }

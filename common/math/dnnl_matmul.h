@@ -34,9 +34,6 @@ dnnl_status_t matmul_open(dnnl_engine_t engine, const struct matmul_spec *spec, 
 const char *matmul_implementation(dnnl_engine_t engine, const struct matmul_spec *spec);
 void matmul_close(struct matmul *m);
 
-/* Threads that the library may open when the calling thread calls it next; returns what it was. No parallel region is opened here. */
-int library_threads(int n);
-
 dnnl_md matmul_md(const struct matmul *m, dnnl_query_t what); /* dnnl_query_src_md, ... */
 size_t matmul_scratch(const struct matmul *m);
 

@@ -177,7 +177,7 @@ static void limit(enum isa isa)
 static double time_best(struct gemm_primitive *p, const struct gemm *g, int times)
 {
     double best = -1;
-    const int before = library_threads(parallel_threads());
+    const int before = parallel_library_threads(parallel_threads());
     execute(p, g, NULL);
     for (int i = 0; i < times; i++) {
         const double start = clock_seconds();
@@ -185,7 +185,7 @@ static double time_best(struct gemm_primitive *p, const struct gemm *g, int time
         const double seconds = clock_seconds() - start;
         if (best < 0 || seconds < best) best = seconds;
     }
-    (void)library_threads(before);
+    (void)parallel_library_threads(before);
     return best;
 }
 

@@ -14,8 +14,15 @@
     X(ROLE_EMBEDDING, "embedding")                                                                                                         \
     X(ROLE_POSITION, "position")                                                                                                           \
     X(ROLE_HEAD, "head")                                                                                                                   \
-    X(ROLE_NORM, "norm") X(ROLE_BIAS, "bias") X(ROLE_ATTN_Q, "attn.q") X(ROLE_ATTN_K, "attn.k") X(ROLE_ATTN_V, "attn.v")                   \
-        X(ROLE_ATTN_O, "attn.o") X(ROLE_MLP_IN, "mlp.in") X(ROLE_MLP_GATE, "mlp.gate") X(ROLE_MLP_OUT, "mlp.out")
+    X(ROLE_NORM, "norm")                                                                                                                   \
+    X(ROLE_BIAS, "bias")                                                                                                                   \
+    X(ROLE_ATTN_Q, "attn.q")                                                                                                               \
+    X(ROLE_ATTN_K, "attn.k")                                                                                                               \
+    X(ROLE_ATTN_V, "attn.v")                                                                                                               \
+    X(ROLE_ATTN_O, "attn.o")                                                                                                               \
+    X(ROLE_MLP_IN, "mlp.in")                                                                                                               \
+    X(ROLE_MLP_GATE, "mlp.gate")                                                                                                           \
+    X(ROLE_MLP_OUT, "mlp.out")
 enum role {
 #define ROLE_ENUM(name, text) name,
     ROLE_LIST(ROLE_ENUM)

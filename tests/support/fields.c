@@ -52,7 +52,7 @@ void fields_fill(const struct variant *variant, const char *settings, void *out)
         if (f->value != NULL) set(f, f->value, out);
     char copy[512], *rest = copy;
     CHECK(strlen(settings) < sizeof copy);
-    strcpy(copy, settings);
+    memcpy(copy, settings, strlen(settings) + 1);
     for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
         char *value = strchr(word, '=');
         CHECK(value != NULL);

@@ -328,8 +328,8 @@ END_TEST
 
 int main(void)
 {
-    parallel_init(); /* denormals are off, as in a run */
     TCase *t = tcase_create("exact");
+    tcase_add_checked_fixture(t, parallel_init, NULL); /* denormals are off, as in a run; in the child, for threads do not survive a fork */
     tcase_add_test(t, bits_leave_room_for_all_contributions);
     tcase_add_test(t, the_largest_value_gets_eight_spare_bits);
     tcase_add_test(t, a_block_adds_its_rounded_values_where_it_belongs);

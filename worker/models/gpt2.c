@@ -56,14 +56,12 @@ static void gpt2_write(struct tape *t, enum unit_kind kind, const struct model_c
     write[kind](t, m);
 }
 
-static enum status gpt2_check(const struct model_config *m)
-{
-    if (m->qk_norm) FAIL(ST_CONFIG, "model.qk_norm: family gpt2 has no norms on queries and keys; use family llama or leave it out");
-    return ST_OK;
-}
+/* GPT-2 has biases everywhere, no norms on queries and keys, and learned positions: keys that would say otherwise are errors, not ignored.
+ */
+static const char *const gpt2_preset[] = { "tie", "true", "qkv_bias", NULL, "qk_norm", NULL, "rope_base", NULL, NULL };
 
-const struct model_desc model_gpt2 = {
-    .variant = { .name = "gpt2", .summary = "LayerNorm, learned positions, GELU, biases", .source = "Radford et al. 2019" },
-    .check = gpt2_check,
-    .write = gpt2_write
-};
+const struct model_desc model_gpt2 = { .variant = { .name = "gpt2",
+                                                    .summary = "LayerNorm, learned positions, GELU, biases",
+                                                    .source = "Radford et al. 2019",
+                                                    .preset = gpt2_preset },
+                                       .write = gpt2_write };

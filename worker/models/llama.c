@@ -72,8 +72,11 @@ static enum status llama_check(const struct model_config *m)
     return ST_OK;
 }
 
+static const char *const llama_preset[] = { "mlp", "8/3*width", NULL };
+
 const struct model_desc model_llama = { .variant = { .name = "llama",
                                                      .summary = "RMSNorm, rotary positions, SwiGLU, grouped key/value heads",
-                                                     .source = "Touvron et al. 2023; q/k norms: Qwen3" },
+                                                     .source = "Touvron et al. 2023; q/k norms: Qwen3",
+                                                     .preset = llama_preset },
                                         .check = llama_check,
                                         .write = llama_write };
