@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -26,10 +25,10 @@ static void make_folder(void)
 }
 static void remove_folder(void) { ck_assert_int_eq(folder_remove(folder), ST_OK); }
 
-static int count_files(void)
+static int count_files(const char *in)
 {
     int n = 0;
-    DIR *const d = opendir(folder);
+    DIR *const d = opendir(in);
     for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) n += e->d_name[0] != '.';
     (void)closedir(d);
     return n;
@@ -192,7 +191,7 @@ START_TEST(a_side_that_would_be_empty_is_an_error)
     put(input, dictionary, sizeof dictionary - 1);
     ck_assert_int_eq(build_split(NULL, 0.01, &r), ST_DATA);
     ck_assert_ptr_nonnull(strstr(status_text(), "--document-start"));
-    ck_assert_int_eq(count_files(), 1); /* the input */
+    ck_assert_int_eq(count_files(folder), 1); /* the input */
     put(input, "", 0);
     ck_assert_int_eq(build(NULL, &r), ST_DATA);
 }
@@ -248,7 +247,7 @@ START_TEST(broken_archives_are_refused_and_leave_nothing)
     unsigned char bytes[1 << 16];
     enum { LENGTH = 200000 };
     char *const text = malloc(LENGTH);
-    for (int i = 0; i < LENGTH; i++) text[i] = (char)('a' + (i * i / 7) % 26);
+    for (int i = 0; i < LENGTH; i++) text[i] = (char)('a' + ((int64_t)i * i / 7) % 26);
     (void)snprintf(input, sizeof input, "%s/in.gz", folder);
     put_gz(input, text, LENGTH);
     FILE *const f = fopen(input, "rb");
@@ -264,7 +263,7 @@ START_TEST(broken_archives_are_refused_and_leave_nothing)
     put(input, text, 1000); /* not gzip at all */
     ck_assert_int_eq(build(NULL, &r), ST_DATA);
     ck_assert_ptr_nonnull(strstr(status_text(), "gzip"));
-    ck_assert_int_eq(count_files(), 1);
+    ck_assert_int_eq(count_files(folder), 1);
     free(text);
 }
 END_TEST
@@ -281,7 +280,7 @@ START_TEST(wrong_options_are_told)
     (void)snprintf(input, sizeof input, "%s/in.pdf", folder);
     ck_assert_int_eq(build(NULL, &r), ST_DATA);
     ck_assert_ptr_nonnull(strstr(status_text(), ".txt"));
-    ck_assert_int_eq(count_files(), 1);
+    ck_assert_int_eq(count_files(folder), 1);
 }
 END_TEST
 
@@ -292,7 +291,7 @@ START_TEST(a_runaway_expression_is_stopped)
     memset(line, 'a', sizeof line);
     put(input, line, sizeof line);
     ck_assert_int_eq(build("(a+)+(a+)+(a+)+b\\1|(?:(?:a|aa)+)+c", &r), ST_DATA);
-    ck_assert_int_eq(count_files(), 1);
+    ck_assert_int_eq(count_files(folder), 1);
 }
 END_TEST
 
@@ -319,13 +318,20 @@ START_TEST(progress_ends_at_the_size_of_the_inputs)
 }
 END_TEST
 
+static bool run(const char *command, const char *path)
+{
+    char line[200];
+    (void)snprintf(line, sizeof line, "%s '%s' 2>/dev/null", command, path);
+    return system(line) == 0;
+}
+
 START_TEST(a_full_disk_leaves_no_file)
 {
     struct data_built r;
     char small[128], text[1 << 16];
     (void)snprintf(small, sizeof small, "%s/small", folder);
     ck_assert_int_eq(mkdir(small, 0700), 0);
-    if (mount("none", small, "tmpfs", 0, "size=1m") != 0) {
+    if (!run("mount -t tmpfs -o size=1m none", small)) {
         skipped++; /* needs root */
         ck_assert_int_eq(rmdir(small), 0);
         return;
@@ -336,10 +342,11 @@ START_TEST(a_full_disk_leaves_no_file)
     (void)fclose(f);
     (void)snprintf(out, sizeof out, "%s/train.h5", small);
     const enum status s = build(NULL, &r);
-    struct stat info;
-    const bool left = stat(out, &info) == 0, empty = rmdir(small) != 0 && umount(small) == 0 && rmdir(small) == 0;
+    const int left = count_files(small);
+    const bool unmounted = run("umount", small) && rmdir(small) == 0;
     ck_assert_int_eq(s, ST_IO);
-    ck_assert(!left && empty);
+    ck_assert_int_eq(left, 0);
+    ck_assert(unmounted);
 }
 END_TEST
 
