@@ -157,7 +157,7 @@ END_TEST
 static void put_numbers(int from, int to)
 {
     FILE *const f = fopen(input, "wb");
-    for (int i = from; i < to; i++) (void)fprintf(f, "#%d\nsome text about %d\n", i, i * i);
+    for (int i = from; i < to; i++) (void)fprintf(f, "#%d\nsome text about %lld\n", i, (long long)i * i);
     (void)fclose(f);
 }
 
