@@ -248,7 +248,8 @@ START_TEST(a_kill_at_any_time_leaves_only_whole_checkpoints)
             for (int64_t step = before + 1;; step++)
                 if (save(step, 1) || publish_retain(self, ckpt, 2, step)) _exit(1);
         }
-        (void)usleep((useconds_t)(rng_u64((struct rng_key){ .seed = 4, .purpose = RNG_TEST }, 0, trial) % 30000));
+        (void)usleep(
+            (useconds_t)(rng_u64((struct rng_key){ .seed = 4, .purpose = RNG_TEST }, 0, trial) % (uint64_t)(20000 + 4000 * trial)));
         ck_assert_int_eq(kill(child, SIGKILL), 0);
         expect_killed(child);
         ck_assert_int_eq(publish_list(&arena, ckpt, &steps, &n), ST_OK);
