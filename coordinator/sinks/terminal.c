@@ -100,6 +100,8 @@ static enum status terminal_evaluation(void *state, const struct evaluation_metr
              m->source, m->result.loss, m->result.bits_per_byte, t->color ? "\033[0m" : "", str_seconds(took, sizeof took, m->seconds));
     put(t, &line, true);
     text_free(&line);
+    t->reported = clock_seconds(); /* its time is not the steps' */
+    t->tokens = 0;
     return ST_OK;
 }
 
