@@ -38,7 +38,11 @@ static enum status read_config(struct session *s, const char *path, const struct
     enum status result = config_read(path, options->override, options->n_overrides, worker_tables(), &s->arena, &s->config, &problems);
     if (result != ST_OK) result = carry(result, &problems);
     text_free(&problems);
-    return result == ST_OK ? session_tokenizer(s) : result;
+    TRY(result);
+    if (s->config->data.n_train > 1)
+        FAIL(ST_CONFIG, "%s: data.train has %d sources, and one is what a run can read today: build one token file of them all", path,
+             s->config->data.n_train);
+    return session_tokenizer(s);
 }
 
 enum status session_tokenizer(struct session *s)
