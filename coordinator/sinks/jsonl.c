@@ -1,7 +1,7 @@
 /* Every step and evaluation as one line of metrics.jsonl. */
 #include "common/base/check.h"
-#include "coordinator/metrics_file.h"
 #include "coordinator/file.h"
+#include "coordinator/metrics_file.h"
 #include "coordinator/sinks/private.h"
 #include <jansson.h>
 #include <stdio.h>
