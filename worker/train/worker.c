@@ -87,7 +87,7 @@ static enum status open_data(struct worker *w)
         w->n_valid++;
         TRY(check_vocab(w, &w->valid[i]));
     }
-    if (w->mode == WORKER_EVALUATE) return ST_OK;
+    if (w->mode == WORKER_EVALUATE || d->n_train == 0) return ST_OK;
     TRY(tokens_open(d->train[0].path, false, &w->train));
     TRY(check_vocab(w, &w->train));
     w->order = order_make((uint64_t)w->plan->config->run.seed, 0, w->train.n_tokens, w->plan->context);
