@@ -76,6 +76,12 @@ void tape_output(struct tape *t, int value);
  * Which parameters are frozen may change in a run: the sinks say it (sum NULL), the layout does not depend on it. */
 void tape_layout(struct tape *t, bool train, bool below);
 
+/* Time in the kernels of one op, and how often they ran. */
+struct op_seconds {
+    double forward, backward;
+    int64_t forwards, backwards;
+};
+
 /* Addresses for one run of the tape. */
 struct tape_run {
     const void *weights;            /* the unit's flat buffer in the compute type */
@@ -88,6 +94,7 @@ struct tape_run {
     unsigned char *saved, *pass; /* regions of saved_bytes and max(forward_bytes, backward_bytes) */
     unsigned char *scratch, *shared, *cache;
     int64_t position;
+    struct op_seconds *seconds; /* [n_ops], added to; NULL: not measured */
 };
 void tape_forward(const struct tape *t, const struct tape_run *run);
 /* The head's backward runs its forward first (all but the loss, which backward computes as well). */

@@ -2,6 +2,7 @@
 #include "tape.h"
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/str.h"
 
 #include <string.h>
@@ -78,27 +79,33 @@ static struct op_call bind_backward(const struct tape *t, const struct tape_run 
     return call;
 }
 
-void tape_forward(const struct tape *t, const struct tape_run *run)
+static void forward_ops(const struct tape *t, const struct tape_run *run, int n_ops)
 {
-    for (int o = 0; o < t->n_ops; o++) {
+    for (int o = 0; o < n_ops; o++) {
         const struct op_call call = bind_forward(t, run, &t->op[o]);
+        const double start = clock_seconds();
         t->op[o].desc->forward(&call);
+        if (run->seconds == NULL) continue;
+        run->seconds[o].forward += clock_seconds() - start;
+        run->seconds[o].forwards++;
     }
 }
+
+void tape_forward(const struct tape *t, const struct tape_run *run) { forward_ops(t, run, t->n_ops); }
 
 void tape_backward(const struct tape *t, const struct tape_run *run)
 {
     CHECK(t->train);
-    const bool loss = t->op[t->n_ops - 1].desc->loss;
-    for (int o = 0; loss && o < t->n_ops - 1; o++) {
-        const struct op_call call = bind_forward(t, run, &t->op[o]);
-        t->op[o].desc->forward(&call);
-    }
+    if (t->op[t->n_ops - 1].desc->loss) forward_ops(t, run, t->n_ops - 1);
     for (int o = t->n_ops - 1; o >= 0; o--) {
         const struct tape_op *op = &t->op[o];
         if (!t->value[op->out[0]].needs_grad) continue; /* nothing below is trained */
         const struct op_call call = bind_backward(t, run, op);
+        const double start = clock_seconds();
         op->desc->backward(&call);
+        if (run->seconds == NULL) continue;
+        run->seconds[o].backward += clock_seconds() - start;
+        run->seconds[o].backwards++;
     }
 }
 

@@ -105,6 +105,21 @@ struct worker_counters {
 };
 void worker_counters(const struct worker *w, struct worker_counters *out);
 
+/* Where this rank's last step went, op by op: what `bench` prints. Seconds, FLOPs and bytes are added over the microbatches and the units
+ * of a kind; bytes are operands and results, each touched once, and the int64 sums that gradients are added to. */
+struct op_cost {
+    double seconds, flops, bytes;
+};
+struct op_time {
+    const char *op;
+    int64_t cols_in, cols_out; /* of its rows: what tells one linear op from another */
+    struct op_cost forward, backward;
+};
+enum { WORKER_MAX_OPS = 32 };
+int worker_op_times(const struct worker *w, enum unit_kind kind, struct op_time out[WORKER_MAX_OPS]); /* returns how many */
+/* This rank's own phases of its last step. */
+struct phase_times worker_phases(const struct worker *w);
+
 /* --- Generation ------------------------------------------------------------------------------------------------------- */
 
 struct generate_options {

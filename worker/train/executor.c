@@ -38,6 +38,7 @@ static struct tape_run bind(struct worker *w, int unit, int local)
                             .pass = w->pass_memory + (saves_in_pass(w, u->kind) ? w->tapes[u->kind].saved_bytes : 0),
                             .scratch = w->scratch_memory,
                             .shared = w->shared_memory,
+                            .seconds = w->op_seconds[u->kind],
                             .tokens = w->inputs + (int64_t)local * w->plan->micro_tokens,
                             .targets = w->targets + (int64_t)local * w->plan->micro_tokens };
     if (head && p->tied_param >= 0) run.tied_weights = exchange_weights(w, 0);

@@ -78,6 +78,7 @@ struct worker {
 
     int64_t step_done, tokens_done;
     struct phase_times times, last_times;
+    struct op_seconds op_seconds[UNIT_KINDS][TAPE_MAX_OPS]; /* of the last step, all attempts */
     int64_t bytes_before[COMM_PHASES], bytes_step[COMM_PHASES];
     int64_t steps;
 };

@@ -227,6 +227,7 @@ enum status worker_step(const struct comm *world, struct worker *w, const struct
     const double start = clock_seconds();
     CHECK(world == w->world && header->step == w->step_done + 1);
     w->times = (struct phase_times){ 0 };
+    memset(w->op_seconds, 0, sizeof w->op_seconds);
     if (w->stale) TRY(exchange_refresh(w->shard, w, NULL));
     comm_bytes(w->bytes_before);
     bool trained[4096];

@@ -1,0 +1,227 @@
+/* lamina bench: how fast a training step is here, and where its time goes, beside what the machine can do. */
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/comm/agree.h"
+#include "common/math/product.h"
+#include "coordinator/bench.h"
+#include "coordinator/private.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option_row bench_options[] = {
+    { .name = "layers", .type = OPTION_INTEGER, .arg = "N", .value = "12", .low = 1, .high = 1000, .help = "transformer blocks" },
+    { .name = "micro", .type = OPTION_INTEGER, .arg = "N", .value = "4", .low = 1, .high = 1024, .help = "sequences per microbatch" },
+    { .name = "context", .type = OPTION_INTEGER, .arg = "N", .value = "1024", .low = 1, .high = 1 << 20, .help = "tokens per sequence" },
+    { .name = "vocab", .type = OPTION_INTEGER, .arg = "N", .value = "50257", .low = 2, .high = 1 << 24, .help = "size of the vocabulary" },
+    { .name = "steps", .type = OPTION_INTEGER, .arg = "N", .value = "1", .low = 1, .high = 1000, .help = "steps to time; the best counts" },
+    { .name = "precision", .type = OPTION_TEXT, .arg = "NAME", .value = "both", .help = "fp32, bf16 or both" },
+    OPTION_JSON_ROW,
+    { 0 },
+};
+
+static const struct {
+    const char *name;
+    enum compute_choice compute;
+} precisions[] = { { "fp32", COMPUTE_FP32 }, { "bf16", COMPUTE_BF16 } };
+enum { PRECISIONS = 2 };
+
+/* A machine that others use as well is slower at times: the peak is the best of the looks taken before and after the steps. */
+struct bench {
+    struct session session;
+    struct bench_machine machine;
+    bool chosen[PRECISIONS];
+    struct bench_step step[PRECISIONS];
+};
+
+/* --- As text ------------------------------------------------------------------------------------------------------------ */
+
+static const char *const unit_names[UNIT_KINDS] = { [UNIT_EMBEDDING] = "embedding", [UNIT_BLOCK] = "blocks", [UNIT_HEAD] = "head" };
+
+static void print_cost(const struct op_cost *c)
+{
+    (void)printf("  %9.1f %8.1f %7.1f", 1e3 * c->seconds, 1e-9 * c->flops / c->seconds, 1e-9 * c->bytes / c->seconds);
+}
+
+/* Ops that did not run have no row: the loss is computed by its backward. */
+static void print_ops(const struct bench_step *step)
+{
+    (void)printf("  %-34s  %9s %8s %7s  %9s %8s %7s\n", "op of rank 0", "ms fwd", "GFLOP/s", "GB/s", "ms bwd", "GFLOP/s", "GB/s");
+    for (int kind = 0; kind < UNIT_KINDS; kind++)
+        for (int i = 0; i < step->n_ops[kind]; i++) {
+            const struct op_time *t = &step->ops[kind][i];
+            char name[64];
+            (void)snprintf(name, sizeof name, "%s: %s %lld to %lld", unit_names[kind], t->op, (long long)t->cols_in,
+                           (long long)t->cols_out);
+            (void)printf("  %-34s", name);
+            if (t->forward.seconds > 0)
+                print_cost(&t->forward);
+            else
+                (void)printf("  %9s %8s %7s", "-", "-", "-");
+            if (t->backward.seconds > 0) print_cost(&t->backward);
+            (void)printf("\n");
+        }
+}
+
+static void print_step(const struct bench *b, int i)
+{
+    const struct bench_step *s = &b->step[i];
+    const struct phase_times *p = &s->phases;
+    const double rest = p->total - p->forward - p->backward - p->gather - p->reduce - p->optimizer - p->data;
+    (void)printf("\n%s: %lld tokens in %.3f s = %.1f tokens/s = %.1f GFLOP/s, %.1f %% of fp32 peak", precisions[i].name,
+                 (long long)s->tokens, s->seconds, (double)s->tokens / s->seconds, 1e-9 * s->flops / s->seconds,
+                 100 * s->flops / s->seconds / b->machine.fp32);
+    if (i == 1 && b->machine.bf16 > 0) (void)printf(", %.1f %% of bf16 peak", 100 * s->flops / s->seconds / b->machine.bf16);
+    if (i == 1 && b->chosen[0]) (void)printf(", %.2f of fp32's speed", b->step[0].seconds / s->seconds);
+    (void)printf("\n  forward %.3f, backward %.3f, gather %.3f, reduce %.3f, optimizer %.3f, data %.3f, rest %.3f s\n", p->forward,
+                 p->backward, p->gather, p->reduce, p->optimizer, p->data, rest);
+    (void)printf("  optimizer: %.1f GB/s = %.2f of a copy's\n", 1e-9 * s->optimizer_bytes / p->optimizer,
+                 s->optimizer_bytes / p->optimizer / b->machine.copy);
+    print_ops(s);
+}
+
+static void print_text(const struct bench *b)
+{
+    const struct config *c = b->session.config;
+    (void)printf(
+        "%s: %lld layers, width %lld, vocabulary %lld; T = %lld, %lld sequences per microbatch, one microbatch per rank and step\n",
+        c->model.family, (long long)c->model.layers, (long long)c->model.width, (long long)c->model.vocab, (long long)c->model.context,
+        (long long)c->batch.micro);
+    (void)printf("%d ranks x %d threads on %d cores; %s\n", b->session.ranks, b->session.threads, b->session.cores.world,
+                 product_describe(DT_F32));
+    (void)printf("peak: fp32 %.1f GFLOP/s", 1e-9 * b->machine.fp32);
+    if (b->machine.bf16 > 0)
+        (void)printf(", bf16 %.1f GFLOP/s", 1e-9 * b->machine.bf16);
+    else
+        (void)printf(", bf16 not in hardware");
+    (void)printf("; copy %.1f GB/s\n", 1e-9 * b->machine.copy);
+    for (int i = 0; i < PRECISIONS; i++)
+        if (b->chosen[i]) print_step(b, i);
+}
+
+/* --- As JSON ------------------------------------------------------------------------------------------------------------ */
+
+static json_t *ops_json(const struct bench_step *step)
+{
+    json_t *all = json_array();
+    for (int kind = 0; kind < UNIT_KINDS; kind++)
+        for (int i = 0; i < step->n_ops[kind]; i++) {
+            const struct op_time *t = &step->ops[kind][i];
+            const struct op_cost *f = &t->forward, *b = &t->backward;
+            json_t *row = json_pack("{s:s, s:s, s:I, s:I, s:[f, f, f], s:[f, f, f]}", "unit", unit_names[kind], "op", t->op, "cols_in",
+                                    (json_int_t)t->cols_in, "cols_out", (json_int_t)t->cols_out, "forward_seconds_flops_bytes", f->seconds,
+                                    f->flops, f->bytes, "backward_seconds_flops_bytes", b->seconds, b->flops, b->bytes);
+            CHECK(row != NULL && json_array_append_new(all, row) == 0);
+        }
+    return all;
+}
+
+static json_t *step_json(const struct bench *b, int i)
+{
+    const struct bench_step *s = &b->step[i];
+    const struct phase_times *p = &s->phases;
+    return json_pack("{s:s, s:I, s:f, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:f, s:o}", "precision", precisions[i].name,
+                     "tokens", (json_int_t)s->tokens, "seconds", s->seconds, "flops", s->flops, "of_fp32_peak",
+                     s->flops / s->seconds / b->machine.fp32, "phases", "forward", p->forward, "backward", p->backward, "gather", p->gather,
+                     "reduce", p->reduce, "optimizer", p->optimizer, "data", p->data, "total", p->total, "optimizer_bytes",
+                     s->optimizer_bytes, "ops", ops_json(s));
+}
+
+static void print_json(const struct bench *b)
+{
+    const struct config *c = b->session.config;
+    json_t *steps = json_array();
+    for (int i = 0; i < PRECISIONS; i++)
+        if (b->chosen[i]) CHECK(json_array_append_new(steps, step_json(b, i)) == 0);
+    json_t *all =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:f, s:f, s:f, s:o}", "family", c->model.family, "layers",
+                  (json_int_t)c->model.layers, "vocab", (json_int_t)c->model.vocab, "context", (json_int_t)c->model.context, "micro",
+                  (json_int_t)c->batch.micro, "ranks", b->session.ranks, "threads", b->session.threads, "fp32_peak_flops", b->machine.fp32,
+                  "bf16_peak_flops", b->machine.bf16, "copy_bytes_per_second", b->machine.copy, "steps", steps);
+    char *text = all != NULL ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    CHECK(text != NULL);
+    (void)printf("%s\n", text);
+    free(text);
+    json_decref(all);
+}
+
+/* --- Measuring ---------------------------------------------------------------------------------------------------------- */
+
+static enum status make_config(const struct comm *world, const struct options *options, struct session *s)
+{
+    const long long layers = option_integer(options, "layers"), micro = option_integer(options, "micro");
+    char yaml[1024];
+    struct text problems = { 0 };
+    const int n = snprintf(yaml, sizeof yaml,
+                           "run: {name: bench, seed: 1, steps: 1000}\n"
+                           "model: {family: gpt2, width: 768, layers: %lld, heads: 12, mlp: 3072, context: %lld, tie: true}\n"
+                           "tokenizer: bytes\n"
+                           "data: {train: [{name: random, path: random, weight: 1}]}\n"
+                           "batch: {sequences: %lld, micro: %lld}\n"
+                           "optimizer: {clip: 1.0, defaults: {optimizer: adamw, lr: 1e-3}}\n",
+                           layers, (long long)option_integer(options, "context"), micro * comm_size(world), micro);
+    enum status result =
+        config_parse("bench", yaml, (size_t)n, options->override, options->n_overrides, worker_tables(), &s->arena, &s->config, &problems);
+    if (result != ST_OK) result = status_fail(result, __FILE__, __LINE__, "%s", problems.data);
+    text_free(&problems);
+    if (result == ST_OK) s->config->model.vocab = option_integer(options, "vocab");
+    return result;
+}
+
+static enum status look_at_machine(const struct comm *world, struct bench *b)
+{
+    struct bench_machine now, *best = &b->machine;
+    TRY(bench_machine(world, &now));
+    if (now.fp32 > best->fp32) best->fp32 = now.fp32;
+    if (now.bf16 > best->bf16) best->bf16 = now.bf16;
+    if (now.copy > best->copy) best->copy = now.copy;
+    return ST_OK;
+}
+
+static enum status bench_all(const struct comm *world, const struct options *options, struct bench *b)
+{
+    const char *wanted = option_text(options, "precision");
+    for (int i = 0; i < PRECISIONS; i++) b->chosen[i] = strcmp(wanted, "both") == 0 || strcmp(wanted, precisions[i].name) == 0;
+    if (!b->chosen[0] && !b->chosen[1]) FAIL(ST_USAGE, "--precision is fp32, bf16 or both, not \"%s\"", wanted);
+    TRY(session_machine_all(world, &b->session));
+    TRY_ALL(world, make_config(world, options, &b->session));
+    TRY(look_at_machine(world, b));
+    for (int i = 0; i < PRECISIONS; i++) {
+        if (!b->chosen[i]) continue;
+        log_note("%s: steps of %lld sequences, the first of them not timed", precisions[i].name,
+                 (long long)b->session.config->batch.sequences);
+        b->session.config->precision.compute = precisions[i].compute;
+        TRY(session_plan_all(world, &b->session));
+        TRY(bench_steps(world, &b->session, option_integer(options, "steps"), &b->step[i]));
+        TRY(look_at_machine(world, b));
+    }
+    return ST_OK;
+}
+
+static enum status bench_run(const struct comm *world, const struct options *options)
+{
+    struct bench b = { 0 };
+    session_open(&b.session);
+    const enum status s = bench_all(world, options, &b);
+    if (s == ST_OK && comm_rank(world) == 0) {
+        if (option_flag(options, "json"))
+            print_json(&b);
+        else
+            print_text(&b);
+    }
+    session_close(&b.session);
+    return s;
+}
+
+const struct command command_bench = {
+    .name = "bench",
+    .group = "machine",
+    .summary = "Time training steps and every op in them, beside the machine's peak",
+    .rules = { .rows = bench_options, .overrides = true, .usage = "[options] [key.path=value ...]" },
+    .notes =
+        "The shape is GPT-2's of 124 million parameters unless told otherwise; tokens are random. Needs about 7 GB per rank and, on two\n"
+        "cores, some minutes. Peak: the best of plain, padded and packed products of the library, measured before and after the steps.",
+    .example = "lamina bench --layers 4 --precision fp32",
+    .collective = bench_run,
+};
