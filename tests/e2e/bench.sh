@@ -21,4 +21,4 @@ says out ' -' 0          # nothing is negative
 expect 2 "$LAMINA" bench --precision fp16
 says err 'fp32, bf16 or both' 1
 expect 3 "$LAMINA" bench model.heads=7
-[ -z "$(ls -A tmp)" ] || fail "left behind: $(ls tmp)"
+[ -z "$(find tmp -name 'lamina-*')" ] || fail "left behind: $(ls tmp)"
