@@ -13,19 +13,30 @@ struct holder {
     long long pid, started; /* started: clock ticks since boot, so that a recycled pid is not taken for the holder; 0 unknown */
 };
 
-/* Field 22 of /proc/PID/stat; the name in field 2 may hold spaces, so counting begins after its ')'. */
-static long long process_start(long long pid)
+/* What the kernel says of a process, from /proc/PID/stat: state is field 3, the start field 22. The name in field 2 may hold spaces, so
+ * counting begins after its ')'. All zero where /proc does not tell. */
+struct process {
+    char state;
+    long long started;
+};
+
+static struct process process_read(long long pid)
 {
     char path[64], line[1024];
+    struct process p = { 0 };
     (void)snprintf(path, sizeof path, "/proc/%lld/stat", pid);
     FILE *f = fopen(path, "re");
-    if (f == NULL) return 0;
+    if (f == NULL) return p;
     const size_t n = fread(line, 1, sizeof line - 1, f);
     (void)fclose(f);
     line[n] = '\0';
     const char *at = strrchr(line, ')');
-    for (int field = 2; at != NULL && field < 22; field++) at = strchr(at + 1, ' ');
-    return at != NULL ? strtoll(at, NULL, 10) : 0;
+    for (int field = 2; at != NULL && field < 22; field++) {
+        at = strchr(at + 1, ' ');
+        if (field == 2 && at != NULL) p.state = at[1];
+    }
+    if (at != NULL) p.started = strtoll(at, NULL, 10);
+    return p;
 }
 
 static struct holder me(void)
@@ -37,7 +48,7 @@ static struct holder me(void)
     else
         (void)gethostname(h.host, sizeof h.host - 1);
     (void)snprintf(h.job, sizeof h.job, "%s", job != NULL ? job : "-");
-    h.started = process_start(h.pid);
+    h.started = process_read(h.pid).started;
     return h;
 }
 
@@ -56,11 +67,12 @@ static bool is_me(const struct holder *h)
     return strcmp(h->host, mine.host) == 0 && h->pid == mine.pid && h->started == mine.started;
 }
 
+/* A zombie is gone too: ranks whose launcher died first wait for init to collect them, which in a container may never happen. */
 static bool gone(const struct holder *h)
 {
     if (kill((pid_t)h->pid, 0) != 0 && errno == ESRCH) return true;
-    const long long started = process_start(h->pid);
-    return h->started != 0 && started != 0 && started != h->started;
+    const struct process p = process_read(h->pid);
+    return p.state == 'Z' || p.state == 'X' || (h->started != 0 && p.started != 0 && p.started != h->started);
 }
 
 /* true: the lock is ours. false with ST_OK: somebody has it. */

@@ -3,6 +3,7 @@
 #include "coordinator/file.h"
 #include <check.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,19 @@ START_TEST(a_dead_holder_of_this_host_is_taken_over_and_said)
 }
 END_TEST
 
+START_TEST(a_holder_that_died_but_was_not_collected_is_taken_over)
+{
+    const pid_t child = fork();
+    if (child == 0) _exit(lock_take(folder, &said) == ST_OK ? 0 : 1);
+    siginfo_t how = { 0 };
+    ck_assert_int_eq(waitid(P_PID, (id_t)child, &how, WEXITED | WNOWAIT), 0); /* a zombie from here on */
+    ck_assert_int_eq(how.si_status, 0);
+    ck_assert_int_eq(lock_take(folder, &said), ST_OK);
+    ck_assert_ptr_nonnull(strstr(said.data, "took over"));
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+END_TEST
+
 START_TEST(a_recycled_pid_is_not_the_holder)
 {
     write_lock(this_host(), getppid()); /* alive, but it did not start at tick 1 */
@@ -103,6 +117,7 @@ int main(void)
     tcase_add_test(t, taken_once_and_free_again_after_release);
     tcase_add_test(t, another_process_is_refused_and_cannot_release);
     tcase_add_test(t, a_dead_holder_of_this_host_is_taken_over_and_said);
+    tcase_add_test(t, a_holder_that_died_but_was_not_collected_is_taken_over);
     tcase_add_test(t, a_recycled_pid_is_not_the_holder);
     tcase_add_test(t, another_host_is_refused_with_the_remedy);
     tcase_add_test(t, an_unreadable_lock_is_refused);
