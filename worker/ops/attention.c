@@ -7,7 +7,11 @@
  * saves lse = max + ln sum; backward makes the probabilities again, tile by tile, from lse. Tiles are fp32 for every stored type.
  * With scores s = q k / sqrt(D), p = softmax(s), o = p v:
  *   dv = p^T do;  dp = do v^T;  ds = p (dp - delta), delta = sum do o;  dq = ds k / sqrt(D);  dk = ds^T q / sqrt(D). */
-enum { QUERIES = 64, KEYS = 128 }; /* of a tile; the last tile of keys ends with its queries */
+enum {
+    QUERIES = 128,
+    KEYS = 128,
+    STRIP = 64
+}; /* of a tile; one that the diagonal cuts goes in strips of queries, each with the keys it sees */
 
 struct layout {
     int64_t B, T, H, Hk, D, width; /* width: of a row [q | k | v] */
@@ -27,9 +31,9 @@ static struct layout layout_of(const struct op_shape *s)
                             .capacity = s->cache_tokens };
 }
 
-/* Floats of one thread: tiles and panels of forward; backward needs more of both and two whole gradients of a head. */
-static int64_t forward_floats(const struct layout *l) { return 2 * QUERIES * KEYS + 2 * (QUERIES + KEYS) * l->D; }
-static int64_t backward_floats(const struct layout *l) { return 3 * QUERIES * KEYS + (4 * QUERIES + 2 * KEYS + 2 * l->T) * l->D; }
+/* Floats of one thread: tiles and panels of forward; backward needs more of both, keys and values of a whole head, and their gradients. */
+static int64_t forward_floats(const struct layout *l) { return QUERIES * KEYS + 2 * (QUERIES + KEYS) * l->D; }
+static int64_t backward_floats(const struct layout *l) { return 3 * QUERIES * KEYS + (3 * QUERIES + 2 + 4 * l->T) * l->D; }
 
 /* Scratch memory is one part for products, all threads', and then one part per thread for the tiles. */
 static size_t product_bytes(const struct layout *l)
@@ -68,17 +72,13 @@ struct view {
     const struct tensor *tensor;
     int64_t first, ld;
 };
-/* The same as fp32: in place where stored so, else converted. */
-struct panel {
-    const float *data;
-    int64_t ld;
-};
-
-static struct panel panel_load(struct view v, int64_t row, int64_t rows, int64_t D, float *scratch)
+/* The same as fp32 rows of length D, one after the other: in place they would lie pages apart, and products read them many times. */
+static void panel_load(struct view v, int64_t row, int64_t rows, int64_t D, float *panel)
 {
-    if (v.tensor->dtype == DT_F32) return (struct panel){ tensor_f32(v.tensor) + v.first + row * v.ld, v.ld };
-    for (int64_t r = 0; r < rows; r++) row_load(v.tensor, v.first + (row + r) * v.ld, D, scratch + r * D);
-    return (struct panel){ scratch, D };
+    for (int64_t r = 0; r < rows; r++) {
+        const float *from = row_load(v.tensor, v.first + (row + r) * v.ld, D, panel + r * D);
+        if (from != panel + r * D) memcpy(panel + r * D, from, (size_t)D * sizeof *from);
+    }
 }
 
 /* Queries are scaled by 1/sqrt(D) on the way, so scores come out of the product as they are used. */
@@ -132,19 +132,38 @@ static struct view keys_view(const struct forward *f, int64_t b, int64_t kv, int
     return head_view(&f->call->in[0], l, l->width, b, l->H + which * l->Hk + kv);
 }
 
+/* The queries of a task on their way through the keys. */
+struct queries {
+    const struct op_call *call;
+    const struct layout *l;
+    int64_t at;       /* absolute position of the first */
+    float *q, *o, *s; /* [QUERIES, D] scaled, [QUERIES, D], [QUERIES, KEYS] */
+    float max[QUERIES];
+    double sum[QUERIES];
+};
+
 /* One row of scores into probabilities relative to the row's new maximum; what was summed before shrinks where the maximum grew. */
-static void absorb_scores(float *p, const float *s, int64_t seen, int64_t keys, float *max, double *sum, float *o, int64_t D)
+static void absorb_scores(struct queries *w, int64_t r, float *p, int64_t seen, int64_t keys)
 {
     memset(p + seen, 0, (size_t)(keys - seen) * sizeof *p);
     if (seen == 0) return;
-    const float before = *max, now = vec_max(s, seen);
+    const float before = w->max[r], now = vec_max(p, seen);
     if (now > before) {
         const float shrink = scalar_exp(before - now); /* 0 at first: before is -inf */
-        for (int64_t i = 0; i < D; i++) o[i] *= shrink;
-        *sum *= (double)shrink;
-        *max = now;
+        vec_scale(w->o + r * w->l->D, shrink, w->o + r * w->l->D, w->l->D);
+        w->sum[r] *= (double)shrink;
+        w->max[r] = now;
     }
-    *sum += vec_softmax_body(p, s, *max, seen);
+    w->sum[r] += vec_softmax_body(p, p, w->max[r], seen);
+}
+
+/* Queries [first, first + rows) against n keys from position `key`. */
+static void absorb_keys(struct queries *w, int64_t first, int64_t rows, const float *k, const float *v, int64_t key, int64_t n)
+{
+    const int64_t D = w->l->D;
+    multiply(w->call, w->l, w->s, n, false, (struct operand){ w->q + first * D, D, false }, (struct operand){ k, D, true }, rows, n, D);
+    for (int64_t r = 0; r < rows; r++) absorb_scores(w, first + r, w->s + r * n, visible(w->at + first + r, key, n), n);
+    multiply(w->call, w->l, w->o + first * D, D, true, (struct operand){ w->s, n, false }, (struct operand){ v, D, false }, rows, D, n);
 }
 
 static void forward_task(void *context, int64_t task, int thread)
@@ -153,31 +172,31 @@ static void forward_task(void *context, int64_t task, int thread)
     const struct layout *l = &f->l;
     const int64_t block = f->blocks - 1 - task % f->blocks; /* long rows first: they take longest */
     const int64_t head = task / f->blocks, b = head / l->H, h = head % l->H, D = l->D;
-    const int64_t first = block * QUERIES, rows = min_i64(QUERIES, l->T - first), start = l->capacity > 0 ? f->call->position : 0;
+    const int64_t first = block * QUERIES, rows = min_i64(QUERIES, l->T - first);
 
-    float *s = tiles_of(f->call, l, thread), *p = s + QUERIES * KEYS, *q = p + QUERIES * KEYS, *o = q + QUERIES * D,
-          *panels = o + QUERIES * D;
-    float max[QUERIES], *lse = tensor_f32(&f->call->saved[0]) + head * l->T;
-    double sum[QUERIES];
+    struct queries w = { .call = f->call, .l = l, .at = first + (l->capacity > 0 ? f->call->position : 0) };
+    w.s = tiles_of(f->call, l, thread), w.q = w.s + QUERIES * KEYS, w.o = w.q + QUERIES * D;
+    float *k = w.o + QUERIES * D, *v = k + KEYS * D, *lse = tensor_f32(&f->call->saved[0]) + head * l->T;
 
-    queries_load(head_view(&f->call->in[0], l, l->width, b, h), first, rows, D, q, panels);
-    memset(o, 0, (size_t)(rows * D) * sizeof *o);
-    for (int64_t r = 0; r < rows; r++) max[r] = -INFINITY, sum[r] = 0;
+    queries_load(head_view(&f->call->in[0], l, l->width, b, h), first, rows, D, w.q, k);
+    memset(w.o, 0, (size_t)(rows * D) * sizeof *w.o);
+    for (int64_t r = 0; r < rows; r++) w.max[r] = -INFINITY, w.sum[r] = 0;
     const struct view keys = keys_view(f, b, h / (l->H / l->Hk), 0), values = keys_view(f, b, h / (l->H / l->Hk), 1);
-    for (int64_t key = 0; key < start + first + rows; key += KEYS) {
-        const int64_t n = min_i64(KEYS, start + first + rows - key);
-        const struct panel k = panel_load(keys, key, n, D, panels), v = panel_load(values, key, n, D, panels + KEYS * D);
-        multiply(f->call, l, s, n, false, (struct operand){ q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D);
-        for (int64_t r = 0; r < rows; r++)
-            absorb_scores(p + r * n, s + r * n, visible(start + first + r, key, n), n, &max[r], &sum[r], o + r * D, D);
-        multiply(f->call, l, o, D, true, (struct operand){ p, n, false }, (struct operand){ v.data, v.ld, false }, rows, D, n);
+    for (int64_t key = 0; key < w.at + rows; key += KEYS) {
+        const int64_t n = min_i64(KEYS, w.at + rows - key), step = key + n <= w.at ? rows : STRIP;
+        panel_load(keys, key, n, D, k);
+        panel_load(values, key, n, D, v);
+        for (int64_t r = 0; r < rows; r += step) {
+            const int64_t some = min_i64(step, rows - r), seen = visible(w.at + r + some - 1, key, n);
+            if (seen > 0) absorb_keys(&w, r, some, k, v, key, seen);
+        }
     }
     for (int64_t r = 0; r < rows; r++) {
         const int64_t at = (b * l->T + first + r) * l->H * D + h * D;
-        float *y = row_open(&f->call->out[0], at, D, panels);
-        vec_scale(y, (float)(1 / sum[r]), o + r * D, D);
+        float *y = row_open(&f->call->out[0], at, D, k);
+        vec_scale(y, (float)(1 / w.sum[r]), w.o + r * D, D);
         row_store(&f->call->out[0], at, D, y);
-        lse[first + r] = max[r] + scalar_log((float)sum[r]);
+        lse[first + r] = w.max[r] + scalar_log((float)w.sum[r]);
     }
 }
 
@@ -215,10 +234,11 @@ struct backward {
     const struct op_call *call;
     struct layout l;
     int64_t b, kv;
-    float *p, *s, *dp;             /* [QUERIES, KEYS] */
-    float *q, *dq, *row, *d_panel; /* [QUERIES, D] */
-    float *k_panel, *v_panel;      /* [KEYS, D] */
-    float *dk, *dv;                /* [T, D] */
+    float *p, *s, *dp;      /* [QUERIES, KEYS] */
+    float *q, *dq, *d_out;  /* [QUERIES, D] */
+    float *k, *v, *dk, *dv; /* [T, D] */
+    float *row, *spare;     /* [D] */
+    const float *lse;       /* [T] */
     float delta[QUERIES];
 };
 
@@ -226,13 +246,12 @@ static void backward_place(struct backward *w, int thread)
 {
     const int64_t D = w->l.D;
     float *memory = tiles_of(w->call, &w->l, thread);
-    float **tiles[] = { &w->p, &w->s, &w->dp }, **queries[] = { &w->q, &w->dq, &w->row, &w->d_panel },
-          **keys[] = { &w->k_panel, &w->v_panel };
+    float **tiles[] = { &w->p, &w->s, &w->dp }, **queries[] = { &w->q, &w->dq, &w->d_out }, **keys[] = { &w->k, &w->v, &w->dk, &w->dv };
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++, memory += QUERIES * KEYS) *tiles[i] = memory;
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++, memory += QUERIES * D) *queries[i] = memory;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++, memory += KEYS * D) *keys[i] = memory;
-    w->dk = memory;
-    w->dv = memory + w->l.T * D;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++, memory += w->l.T * D) *keys[i] = memory;
+    w->row = memory;
+    w->spare = memory + D;
 }
 
 static void score_gradients(float *restrict ds, const float *restrict p, const float *restrict dp, float delta, int64_t n)
@@ -240,26 +259,23 @@ static void score_gradients(float *restrict ds, const float *restrict p, const f
     for (int64_t i = 0; i < n; i++) ds[i] = p[i] * (dp[i] - delta);
 }
 
-/* One tile of queries (rows from `first`) against one tile of keys: adds to dq, dk, dv. */
-static void backward_tile(struct backward *w, struct panel d_out, const float *lse, int64_t first, int64_t rows, int64_t key)
+/* Rows [r, r + rows) of the queries that begin at `first`, against n keys from `key`: adds to dq, dk, dv. */
+static void backward_tile(struct backward *w, int64_t first, int64_t r, int64_t rows, int64_t key, int64_t n)
 {
-    const int64_t D = w->l.D, n = min_i64(KEYS, first + rows - key);
-    const struct panel k = panel_load(head_view(&w->call->in[0], &w->l, w->l.width, w->b, w->l.H + w->kv), key, n, D, w->k_panel);
-    const struct panel v = panel_load(head_view(&w->call->in[0], &w->l, w->l.width, w->b, w->l.H + w->l.Hk + w->kv), key, n, D, w->v_panel);
-    multiply(w->call, &w->l, w->s, n, false, (struct operand){ w->q, D, false }, (struct operand){ k.data, k.ld, true }, rows, n, D);
-    multiply(w->call, &w->l, w->dp, n, false, (struct operand){ d_out.data, d_out.ld, false }, (struct operand){ v.data, v.ld, true }, rows,
-             n, D);
+    const int64_t D = w->l.D;
+    const struct operand q = { w->q + r * D, D, false }, d_out = { w->d_out + r * D, D, false }, k = { w->k + key * D, D, false };
     float *p = w->p, *ds = w->s; /* a row of scores is not needed once its probabilities are there */
-    for (int64_t r = 0; r < rows; r++) {
-        const int64_t seen = visible(first + r, key, n), row = r * n;
-        vec_softmax_body(p + row, w->s + row, lse[first + r], seen);
+    multiply(w->call, &w->l, w->s, n, false, q, (struct operand){ k.data, D, true }, rows, n, D);
+    multiply(w->call, &w->l, w->dp, n, false, d_out, (struct operand){ w->v + key * D, D, true }, rows, n, D);
+    for (int64_t i = 0; i < rows; i++) {
+        const int64_t seen = visible(first + r + i, key, n), row = i * n;
+        vec_softmax_body(p + row, w->s + row, w->lse[first + r + i], seen);
         memset(p + row + seen, 0, (size_t)(n - seen) * sizeof *p);
-        score_gradients(ds + row, p + row, w->dp + row, w->delta[r], n);
+        score_gradients(ds + row, p + row, w->dp + row, w->delta[r + i], n);
     }
-    multiply(w->call, &w->l, w->dv + key * D, D, true, (struct operand){ p, n, true }, (struct operand){ d_out.data, d_out.ld, false }, n,
-             D, rows);
-    multiply(w->call, &w->l, w->dq, D, true, (struct operand){ ds, n, false }, (struct operand){ k.data, k.ld, false }, rows, D, n);
-    multiply(w->call, &w->l, w->dk + key * D, D, true, (struct operand){ ds, n, true }, (struct operand){ w->q, D, false }, n, D, rows);
+    multiply(w->call, &w->l, w->dv + key * D, D, true, (struct operand){ p, n, true }, d_out, n, D, rows);
+    multiply(w->call, &w->l, w->dq + r * D, D, true, (struct operand){ ds, n, false }, k, rows, D, n);
+    multiply(w->call, &w->l, w->dk + key * D, D, true, (struct operand){ ds, n, true }, q, n, D, rows);
 }
 
 static void backward_queries(struct backward *w, int64_t h, int64_t first)
@@ -267,18 +283,23 @@ static void backward_queries(struct backward *w, int64_t h, int64_t first)
     const struct layout *l = &w->l;
     const int64_t D = l->D, rows = min_i64(QUERIES, l->T - first);
     const struct view queries = head_view(&w->call->in[0], l, l->width, w->b, h), out = head_view(&w->call->out[0], l, l->H * D, w->b, h);
-    const struct view gradient = head_view(&w->call->d_out[0], l, l->H * D, w->b, h);
-    const float *lse = tensor_f32(&w->call->saved[0]) + (w->b * l->H + h) * l->T;
+    w->lse = tensor_f32(&w->call->saved[0]) + (w->b * l->H + h) * l->T;
     queries_load(queries, first, rows, D, w->q, w->row);
-    const struct panel d_out = panel_load(gradient, first, rows, D, w->d_panel);
+    panel_load(head_view(&w->call->d_out[0], l, l->H * D, w->b, h), first, rows, D, w->d_out);
     for (int64_t r = 0; r < rows; r++)
-        w->delta[r] = (float)vec_dot(d_out.data + r * d_out.ld, row_load(out.tensor, out.first + (first + r) * out.ld, D, w->row), D);
+        w->delta[r] = (float)vec_dot(w->d_out + r * D, row_load(out.tensor, out.first + (first + r) * out.ld, D, w->row), D);
     memset(w->dq, 0, (size_t)(rows * D) * sizeof *w->dq);
-    for (int64_t key = 0; key < first + rows; key += KEYS) backward_tile(w, d_out, lse, first, rows, key);
+    for (int64_t key = 0; key < first + rows; key += KEYS) {
+        const int64_t n = min_i64(KEYS, first + rows - key), step = key + n <= first ? rows : STRIP;
+        for (int64_t r = 0; r < rows; r += step) {
+            const int64_t some = min_i64(step, rows - r), seen = visible(first + r + some - 1, key, n);
+            if (seen > 0) backward_tile(w, first, r, some, key, seen);
+        }
+    }
     const float scale = (float)(1 / sqrt((double)D));
     for (int64_t r = 0; r < rows; r++) {
         vec_scale(w->row, scale, w->dq + r * D, D);
-        gradient_write(&w->call->d_in[0], queries.first + (first + r) * queries.ld, D, w->row, w->call->add[0], w->row + D);
+        gradient_write(&w->call->d_in[0], queries.first + (first + r) * queries.ld, D, w->row, w->call->add[0], w->spare);
     }
 }
 
@@ -291,6 +312,8 @@ static void backward_task(void *context, int64_t task, int thread)
     w.b = task / l->Hk;
     w.kv = task % l->Hk;
     backward_place(&w, thread);
+    panel_load(head_view(&c->in[0], l, l->width, w.b, l->H + w.kv), 0, l->T, D, w.k);
+    panel_load(head_view(&c->in[0], l, l->width, w.b, l->H + l->Hk + w.kv), 0, l->T, D, w.v);
     memset(w.dk, 0, (size_t)(2 * l->T * D) * sizeof *w.dk);
     for (int64_t h = w.kv * group; h < (w.kv + 1) * group; h++)
         for (int64_t first = 0; first < l->T; first += QUERIES) backward_queries(&w, h, first);
