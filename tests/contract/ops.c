@@ -559,10 +559,10 @@ START_TEST(nan_is_not_swallowed)
 }
 END_TEST
 
-/* A vocabulary so large that 256 tokens need two chunks; gradients against p - onehot in double. */
+/* A vocabulary so large that 512 tokens need two chunks; gradients against p - onehot in double. */
 START_TEST(the_head_adds_once_per_chunk)
 {
-    enum { V = 70000, C = 6, B = 2, T = 128, M = B * T };
+    enum { V = 70000, C = 6, B = 2, T = 256, M = B * T };
     const struct example big = { &op_head_loss, NULL, reference_head_loss, 2, { C, -1 }, 1, { { V, C } } };
     struct instance *x = instance_of(&big, B, T, DT_F32, 0.5);
     ck_assert_int_eq(x->shape.contributions, 2);

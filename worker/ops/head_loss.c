@@ -5,7 +5,7 @@
  * logits, turns them into their gradient in place and multiplies twice, so logits are computed once per step.
  *   nll = ln sum exp(z - max) + max - z[target];   dz = softmax(z) - onehot(target). */
 enum { CHUNK_LEAST = 64, CHUNK_STEP = 16, LINE = 2048, VALUES_PER_TASK = 16384 };
-static const int64_t CHUNK_BYTES = (int64_t)64 << 20;
+static const int64_t CHUNK_BYTES = (int64_t)128 << 20;
 
 static int64_t chunk_tokens(int64_t tokens, int64_t vocab)
 {
