@@ -1,6 +1,7 @@
 /* Fixed point for gradients, and 128-bit fixed point for vectors. The superaccumulator is in super.c. */
 #include "exact.h"
 #include "common/base/check.h"
+#include "common/base/clones.h"
 #include <math.h>
 #include <string.h>
 
@@ -45,7 +46,7 @@ static double limit_of(int exponent, int bits) { return power_of_two(bits - expo
 /* Adding 1.5 * 2^52 to |x| < 2^51 leaves round-to-nearest-even(x) in the low bits of the sum. */
 static const double magic = 6755399441055744.0;
 
-static uint32_t add_row(int64_t *restrict sum, const float *restrict g, int64_t n, double scale, double limit)
+VECTOR_CLONES static uint32_t add_row(int64_t *restrict sum, const float *restrict g, int64_t n, double scale, double limit)
 {
     uint32_t most = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -91,10 +92,30 @@ enum exact_verdict exact_judge(uint32_t max_bits, uint32_t before_max, int expon
     return magnitude(max_bits) * 0x1p16 < magnitude(before_max) ? EXACT_SHRUNK : EXACT_GOOD;
 }
 
+static inline double double_of_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* (double)x, rounded once: the halves stand in the low bits of 2^84 + 2^63 + high 2^32 and of 2^52 + low, and only the last sum rounds.
+ * Vectors of 64-bit integers have no conversion of their own before AVX-512. */
+static inline double double_of_i64(int64_t x)
+{
+    const uint64_t u = (uint64_t)x;
+    const double high = double_of_bits((u >> 32) ^ 0x4530000080000000u), low = double_of_bits((u & 0xffffffffu) | 0x4330000000000000u);
+    return (high - 0x1.00000801p84) + low; /* 2^84 + 2^63 + 2^52 */
+}
+
+VECTOR_CLONES static void decode(float *restrict out, const int64_t *restrict sum, int64_t n, double scale)
+{
+    for (int64_t i = 0; i < n; i++) out[i] = (float)(double_of_i64(sum[i]) * scale);
+}
+
 void exact_decode(float *restrict out, const int64_t *restrict sum, int64_t n, int exponent, double divisor)
 {
-    const double scale = power_of_two(-exponent);
-    for (int64_t i = 0; i < n; i++) out[i] = (float)((double)sum[i] * scale / divisor);
+    decode(out, sum, n, power_of_two(-exponent) / divisor);
 }
 
 /* --- 128-bit fixed point ---------------------------------------------------------------------------------------------- */

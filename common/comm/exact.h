@@ -28,7 +28,7 @@ void exact_add(const struct exact_sink *sink, int64_t row, int64_t col, const fl
 enum exact_verdict { EXACT_GOOD, EXACT_OVERFLOW, EXACT_FIRST, EXACT_SHRUNK, EXACT_NONFINITE };
 enum exact_verdict exact_judge(uint32_t max_bits, uint32_t before_max, int exponent, int bits);
 
-/* out[i] = sum[i] * 2^-F / divisor, through double, rounded once to fp32. */
+/* out[i] = sum[i] * (2^-F / divisor), through double, rounded to fp32 at the end. */
 void exact_decode(float *restrict out, const int64_t *restrict sum, int64_t n, int exponent, double divisor);
 
 /* 2. Superaccumulator over double's whole range: 64-bit limbs that carry 32 bits of payload, so 2^31 normalised values may be

@@ -1,11 +1,12 @@
 #include "convert.h"
+#include "common/base/clones.h"
 
-void convert_bf16_to_f32(float *restrict out, const uint16_t *restrict in, int64_t n)
+VECTOR_CLONES void convert_bf16_to_f32(float *restrict out, const uint16_t *restrict in, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) out[i] = bf16_to_f32(in[i]);
 }
 
-void convert_f32_to_bf16(uint16_t *restrict out, const float *restrict in, int64_t n)
+VECTOR_CLONES void convert_f32_to_bf16(uint16_t *restrict out, const float *restrict in, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) out[i] = f32_to_bf16(in[i]);
 }

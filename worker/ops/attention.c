@@ -1,6 +1,8 @@
 #define LAMINA_OPS_INSIDE
 #include "private.h"
 
+#include "common/base/clones.h"
+
 #include <math.h>
 
 /* Causal attention in tiles of queries by keys: no [T,T] tensor. Forward keeps a running maximum and sum per query (online softmax) and
@@ -254,7 +256,7 @@ static void backward_place(struct backward *w, int thread)
     w->spare = memory + D;
 }
 
-static void score_gradients(float *restrict ds, const float *restrict p, const float *restrict dp, float delta, int64_t n)
+VECTOR_CLONES static void score_gradients(float *restrict ds, const float *restrict p, const float *restrict dp, float delta, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) ds[i] = p[i] * (dp[i] - delta);
 }

@@ -1,4 +1,5 @@
 #include "block_adam.h"
+#include "common/base/clones.h"
 #include "common/math/vec.h"
 #include "power.h"
 
@@ -70,7 +71,7 @@ static double block_divisor(const struct block_adam *h, const double *note, doub
     return sqrt((double)(most != NULL ? *most : *v)) * note[NOTE_INVERSE] + h->eps;
 }
 
-static void propose_numerator(const struct block_adam *h, const double *note, struct opt_tile *v)
+VECTOR_CLONES static void propose_numerator(const struct block_adam *h, const double *note, struct opt_tile *v)
 {
     const float b1 = (float)h->betas[0], a1 = (float)(1 - h->betas[0]), cm = (float)note[NOTE_CM], cg = (float)note[NOTE_CG];
     const float *restrict g = v->grad;
@@ -84,7 +85,7 @@ static void propose_numerator(const struct block_adam *h, const double *note, st
 /* Zero over zero (no gradient ever, eps 0 or below the smallest float) is no step. */
 static float quotient(float n, float divisor) { return divisor > 0 ? n / divisor : 0; }
 
-static void divide_elements(const struct block_adam *h, const double *note, struct opt_tile *tile)
+VECTOR_CLONES static void divide_elements(const struct block_adam *h, const double *note, struct opt_tile *tile)
 {
     const float b2 = (float)h->betas[1], a2 = (float)(1 - h->betas[1]), inverse = (float)note[NOTE_INVERSE], eps = (float)h->eps;
     const float *restrict g = tile->grad;
@@ -96,7 +97,7 @@ static void divide_elements(const struct block_adam *h, const double *note, stru
     for (int64_t i = 0; i < tile->count; i++) u[i] = quotient(u[i], sqrtf(w[i]) * inverse + eps);
 }
 
-static void divide_row(float *restrict u, double divisor, int64_t n)
+VECTOR_CLONES static void divide_row(float *restrict u, double divisor, int64_t n)
 {
     const float d = (float)divisor;
     for (int64_t i = 0; i < n; i++) u[i] = quotient(u[i], d);

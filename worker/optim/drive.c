@@ -4,6 +4,7 @@
 #include "private.h"
 
 #include "common/base/check.h"
+#include "common/base/clones.h"
 #include "common/base/parallel.h"
 #include "common/math/vec.h"
 #include "common/tensor/convert.h"
@@ -63,19 +64,19 @@ double driver_clip(double limit, double norm)
 /* u points where the gradient points (descent along u lowers the loss to first order). Signs alone: the gradient's is its sum's. */
 static bool agrees(float u, int64_t sum) { return (u > 0 && sum > 0) || (u < 0 && sum < 0); }
 
-static int64_t count_agreeing(const float *u, const int64_t *sum, int64_t n)
+VECTOR_CLONES static int64_t count_agreeing(const float *u, const int64_t *sum, int64_t n)
 {
     int64_t agreeing = 0;
     for (int64_t i = 0; i < n; i++) agreeing += agrees(u[i], sum[i]);
     return agreeing;
 }
 
-static void mask_and_boost(float *u, const int64_t *sum, float boost, int64_t n)
+VECTOR_CLONES static void mask_and_boost(float *u, const int64_t *sum, float boost, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) u[i] = agrees(u[i], sum[i]) ? u[i] * boost : 0;
 }
 
-static void move(const struct span *s, float *restrict theta, const float *restrict u, int64_t n)
+VECTOR_CLONES static void move(const struct span *s, float *restrict theta, const float *restrict u, int64_t n)
 {
     const float keep = s->keep, rate = s->rate;
     const bool after = s->place == DECAY_AFTER, cautious = s->rule.common->cautious_decay;
