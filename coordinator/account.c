@@ -20,7 +20,7 @@ static enum status collect(const struct session *s, const struct worker *w, int 
     struct traffic t;
     TRY(worker_measure(&s->plan, WORKER_TRAIN, rank, s->threads, &m));
     worker_counters(w, &c);
-    plan_traffic(&s->plan, rank, worker_step_done(w), &t);
+    worker_traffic(&s->plan, rank, worker_step_done(w), &t);
     const size_t planned[ARENAS] = { m.run, m.step, m.pass, m.scratch, m.data };
     const size_t measured[ARENAS] = { c.run, c.step, c.pass, c.scratch, c.data };
     for (int i = 0; i < ARENAS; i++) a->planned[i] = (int64_t)planned[i], a->measured[i] = (int64_t)measured[i];
@@ -53,7 +53,7 @@ static void print_sent(const struct account *a)
         const int i = ARENAS + p;
         if (a->planned[i] == 0 && a->measured[i] == 0) continue;
         (void)snprintf(name, sizeof name, "sent, %s", comm_phase_name((enum comm_phase)p));
-        if (p == COMM_GATHER || p == COMM_REDUCE || p == COMM_ACROSS)
+        if (p != COMM_CONTROL)
             print_row(name, a->planned[i], a->measured[i], a->apart[i]);
         else
             (void)printf("  %-22s %16s %16s  reports and scalars\n", name, "", str_count(cell, CELL, a->measured[i]));

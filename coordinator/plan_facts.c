@@ -8,6 +8,8 @@ static void rule_facts(const struct plan *plan, int rule, struct rule_facts *out
                                 .optimizer = r->optimizer->name,
                                 .schedule = r->schedule >= 0 ? plan->config->schedules[r->schedule].name : "constant",
                                 .lr = r->common.lr,
+                                .lr_first = worker_lr(plan->config, rule, 1),
+                                .lr_last = worker_lr(plan->config, rule, plan->steps),
                                 .weight_decay = r->common.weight_decay };
     double bytes = 0;
     for (int i = 0; i < plan->partition.n_params; i++) {
@@ -38,7 +40,7 @@ enum status plan_facts(struct session *s, struct plan_facts *out)
     for (int r = 0; r < plan->ranks; r++) {
         int64_t first;
         TRY(worker_measure(plan, WORKER_TRAIN, r, s->threads, &out->rank[r].memory));
-        plan_traffic(plan, r, plan->steps, &out->rank[r].traffic);
+        worker_traffic(plan, r, plan->steps, &out->rank[r].traffic);
         out->rank[r].owned = partition_owned(&plan->partition, plan_member(plan, r));
         plan_share(plan, r, &first, &out->rank[r].micro);
     }

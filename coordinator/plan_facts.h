@@ -8,8 +8,9 @@ struct rule_facts {
     const char *name, *optimizer, *schedule;
     int tensors, frozen; /* frozen: for ever, of these tensors */
     int64_t parameters;
-    double lr, weight_decay; /* lr: the peak, which the schedule multiplies */
-    double state_bytes;      /* optimizer state per parameter; AdamW in fp32 has 8 */
+    double lr, lr_first, lr_last; /* the peak, which the schedule multiplies; at the first and the last step */
+    double weight_decay;
+    double state_bytes; /* optimizer state per parameter; AdamW in fp32 has 8 */
 };
 struct rank_facts {
     struct worker_memory memory;

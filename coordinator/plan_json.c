@@ -16,6 +16,8 @@ static json_t *rule_json(const struct rule_facts *r)
     set(o, "frozen", json_integer(r->frozen));
     set(o, "parameters", json_integer(r->parameters));
     set(o, "lr", metrics_number(r->lr));
+    set(o, "lr_first", metrics_number(r->lr_first));
+    set(o, "lr_last", metrics_number(r->lr_last));
     set(o, "weight_decay", metrics_number(r->weight_decay));
     set(o, "state_bytes_per_parameter", metrics_number(r->state_bytes));
     return o;

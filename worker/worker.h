@@ -28,6 +28,15 @@ struct worker_memory {
 };
 enum status worker_measure(const struct plan *plan, enum worker_mode mode, int rank, int threads, struct worker_memory *out) MUST_USE;
 
+/* Learning rate of a rule at a step, from 1: its base rate times its schedule's factor. */
+double worker_lr(const struct config *config, int rule, int64_t step);
+
+/* plan_traffic and what the optimizer's exchanges add: every phase but control (headers and reports, a few KB). */
+void worker_traffic(const struct plan *plan, int rank, int64_t step, struct traffic *out);
+
+/* The tapes of the unit kinds as text: a line per op with operands, shapes and FLOPs. */
+void worker_print_tapes(const struct plan *plan, struct text *out);
+
 /* --- A run ---------------------------------------------------------------------------------------------------------- */
 
 struct worker;

@@ -67,7 +67,7 @@ static const struct field checkpoint_fields[] = {
 
 static const struct field eval_fields[] = {
     { "every", FIELD_I64, offsetof(struct eval_config, every), "100", 1, 1e15, never_words, "steps", "between evaluations; never, too, where data.valid is not given", false },
-    { "batches", FIELD_I64, offsetof(struct eval_config, batches), "20", 1, 1e9, NULL, "microbatches", "of one evaluation", false },
+    { "batches", FIELD_I64, offsetof(struct eval_config, batches), "20", 1, 1e9, NULL, "batches", "of batch.sequences windows in one evaluation, from the start of each source", false },
     { 0 } };
 
 const struct section config_sections[] = {

@@ -164,10 +164,11 @@ START_TEST(what_is_planned_is_allocated_and_sent)
     mpi_ck_assert(world, c.run == memory.run && c.step == memory.step && c.pass == memory.pass && c.scratch == memory.scratch &&
                              c.data == memory.data);
     struct traffic t;
-    plan_traffic(plan, comm_rank(world), 3, &t);
+    worker_traffic(plan, comm_rank(world), 3, &t);
     mpi_ck_assert(world, t.bytes[COMM_GATHER] == c.bytes[COMM_GATHER]);
     mpi_ck_assert(world, t.bytes[COMM_REDUCE] == c.bytes[COMM_REDUCE]);
     mpi_ck_assert(world, t.bytes[COMM_ACROSS] == c.bytes[COMM_ACROSS]);
+    mpi_ck_assert(world, t.bytes[COMM_OPTIMIZER] == c.bytes[COMM_OPTIMIZER]);
     worker_close(w);
 }
 END_TEST

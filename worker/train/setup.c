@@ -83,3 +83,28 @@ void worker_fingerprint(const struct plan *plan, struct fingerprint *out)
         fingerprint_product(out, min_i64(plan->micro_tokens, 512), min_i64(q->rows, 768), min_i64(q->cols, 1024), plan->compute);
     }
 }
+
+double worker_lr(const struct config *config, int rule, int64_t step)
+{
+    const struct rule_config *r = &config->rules[rule];
+    return r->common.lr * schedule_factor(&config->schedules[r->schedule], step, config->run.steps);
+}
+
+void worker_traffic(const struct plan *plan, int rank, int64_t step, struct traffic *out)
+{
+    plan_traffic(plan, rank, step, out);
+    for (int round = 0; round < DRIVER_ROUNDS; round++) {
+        const int64_t bytes = driver_exchange_values(plan, round) * (int64_t)sizeof(int64_t);
+        out->bytes[COMM_OPTIMIZER] += 2 * bytes * (plan->group - 1) / plan->group;
+    }
+}
+
+void worker_print_tapes(const struct plan *plan, struct text *out)
+{
+    struct arena arena;
+    arena_open_growing(&arena, "tapes");
+    struct tape *tapes = arena_place_n(&arena, UNIT_KINDS, sizeof *tapes);
+    setup_tapes(&arena, plan->config, plan->model, plan->compute, true, tapes);
+    for (int kind = 0; kind < UNIT_KINDS; kind++) tape_print(&tapes[kind], out);
+    arena_close(&arena);
+}

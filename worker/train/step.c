@@ -7,7 +7,6 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/parallel.h"
-#include "worker/schedules/schedules.h"
 
 #include <math.h>
 #include <string.h>
@@ -26,7 +25,7 @@ static void clear_sums(struct worker *w)
         const struct unit_memory *m = &w->units[u];
         const int64_t own = p->units[u].cut[w->member + 1] - p->units[u].cut[w->member];
         memset(m->own_sum, 0, (size_t)own * sizeof *m->own_sum);
-        if (m->contribution && m->contribution != m->own_sum) memset(m->contribution, 0, (size_t)p->units[u].count * sizeof(int64_t));
+        if (m->contribution && w->plan->group > 1) memset(m->contribution, 0, (size_t)p->units[u].count * sizeof(int64_t));
     }
     for (int i = 0; i < p->n_params; i++) {
         w->max_bits[i] = 0;
@@ -176,10 +175,7 @@ static void fill_report(const struct worker *w, const struct step_header *header
     report->loss = r->tokens > 0 ? super_value(&r->loss) / (double)r->tokens : 0;
     report->norm = r->tokens > 0 ? sqrt(super_value(&r->norm)) / (double)r->tokens : 0;
     report->clip = driver_clip(c->clip, report->norm);
-    for (int i = 0; i < c->n_rules; i++) {
-        const struct rule_config *rule = &c->rules[i];
-        report->lr[i] = rule->common.lr * schedule_factor(&c->schedules[rule->schedule], header->step, c->run.steps);
-    }
+    for (int i = 0; i < c->n_rules; i++) report->lr[i] = worker_lr(c, i, header->step);
     report->least = times_from(r->least_ns, 1);
     report->mean = times_from(r->sum_ns, w->plan->ranks);
     report->most = times_from(r->most_ns, 1);
