@@ -39,18 +39,14 @@ struct chunk {
 /* The gradient of a row's logits takes the row's place; in bf16 it fills the front half (leading dimension 2V). */
 static void gradient_row(float *z, int64_t V, float scale, enum dtype dtype)
 {
+    vec_scale(z, scale, z, V);
+    if (dtype == DT_F32) return;
     float line[LINE];
-    uint16_t half[LINE];
-    const struct tensor rounded = tensor_make(DT_BF16, 1, (int64_t[]){ LINE }, half);
+    struct tensor half = tensor_make(DT_BF16, 1, (int64_t[]){ V }, z);
     for (int64_t v = 0; v < V; v += LINE) {
         const int64_t n = min_i64(LINE, V - v);
-        vec_scale(line, scale, z + v, n);
-        if (dtype == DT_F32) {
-            memcpy(z + v, line, (size_t)n * sizeof *line);
-        } else {
-            row_store(&rounded, 0, n, line);
-            memcpy((unsigned char *)z + (size_t)v * sizeof *half, half, (size_t)n * sizeof *half);
-        }
+        memcpy(line, z + v, (size_t)n * sizeof *line); /* the halves of these overwrite numbers before them */
+        row_store(&half, v, n, line);
     }
 }
 
@@ -67,13 +63,7 @@ static void loss_row(const struct chunk *k, int64_t t)
         return;
     }
     const float max = vec_max(z, V), at_target = z[target];
-    double sum = 0;
-    float line[LINE];
-    for (int64_t v = 0; v < V; v += LINE) {
-        const int64_t n = min_i64(LINE, V - v);
-        sum += vec_softmax_body(line, z + v, max, n);
-        if (k->gradient) memcpy(z + v, line, (size_t)n * sizeof *line);
-    }
+    const double sum = vec_softmax_body(z, z, max, V);
     *nll = (float)((double)scalar_log((float)sum) + (double)max - (double)at_target);
     if (!k->gradient) return;
     z[target] = (float)((double)z[target] - sum); /* p - 1 after scaling, without losing digits of small 1 - p */
