@@ -63,7 +63,9 @@ static void print_header(const struct train *t)
     plan_print_brief(&t->session, &t->facts, &plan);
     (void)fputs(plan.data, stdout);
     text_free(&plan);
-    (void)printf("peak       %.0f GFLOP/s measured, all ranks together\n", t->session.peak * 1e-9);
+    const double left = t->facts.flops * (double)(t->session.plan.steps - worker_step_done(t->worker)), share = 0.45;
+    (void)printf("peak       %.0f GFLOP/s measured, all ranks together; at %.0f %% of it the steps that are left take %s\n",
+                 t->session.peak * 1e-9, 100 * share, str_seconds(count, sizeof count, left / (share * t->session.peak)));
     (void)printf("data       %s tokens in %s", str_count(count, sizeof count, data->n_tokens), data->path);
     if (isfinite(data->entropy0)) (void)printf("; order-0 bytes %.2f, order-1 %.2f bits per byte", data->entropy0, data->entropy1);
     (void)printf("\n\n");
