@@ -9,8 +9,8 @@ struct bench_machine {
     double fp32, bf16; /* peak of matrix products in FLOP/s; bf16 0: not in hardware */
     double copy;       /* bytes per second that a plain copy reads and writes */
 };
-/* Collective: yes. */
-enum status bench_machine(const struct comm *world, struct bench_machine *out) MUST_USE;
+/* fp32_peak: known already, in FLOP/s; 0: to be measured (some seconds). Collective: yes, equal fp32_peak. */
+enum status bench_machine(const struct comm *world, double fp32_peak, struct bench_machine *out) MUST_USE;
 
 /* The fastest of the steps that were timed. */
 struct bench_step {

@@ -16,6 +16,13 @@ static const struct option_row bench_options[] = {
     { .name = "context", .type = OPTION_INTEGER, .arg = "N", .value = "1024", .low = 1, .high = 1 << 20, .help = "tokens per sequence" },
     { .name = "vocab", .type = OPTION_INTEGER, .arg = "N", .value = "50257", .low = 2, .high = 1 << 24, .help = "size of the vocabulary" },
     { .name = "steps", .type = OPTION_INTEGER, .arg = "N", .value = "1", .low = 1, .high = 1000, .help = "steps to time; the best counts" },
+    { .name = "peak",
+      .type = OPTION_NUMBER,
+      .arg = "GFLOPS",
+      .value = "0",
+      .low = 0,
+      .high = 1e9,
+      .help = "fp32 peak of all ranks together, where it is known; 0: measure it" },
     { .name = "precision", .type = OPTION_TEXT, .arg = "NAME", .value = "both", .help = "fp32, bf16 or both" },
     OPTION_JSON_ROW,
     { 0 },
@@ -169,10 +176,10 @@ static enum status make_config(const struct comm *world, const struct options *o
     return result;
 }
 
-static enum status look_at_machine(const struct comm *world, struct bench *b)
+static enum status look_at_machine(const struct comm *world, const struct options *options, struct bench *b)
 {
     struct bench_machine now, *best = &b->machine;
-    TRY(bench_machine(world, &now));
+    TRY(bench_machine(world, 1e9 * option_number(options, "peak"), &now));
     if (now.fp32 > best->fp32) best->fp32 = now.fp32;
     if (now.bf16 > best->bf16) best->bf16 = now.bf16;
     if (now.copy > best->copy) best->copy = now.copy;
@@ -186,7 +193,7 @@ static enum status bench_all(const struct comm *world, const struct options *opt
     if (!b->chosen[0] && !b->chosen[1]) FAIL(ST_USAGE, "--precision is fp32, bf16 or both, not \"%s\"", wanted);
     TRY(session_machine_all(world, &b->session));
     TRY_ALL(world, make_config(world, options, &b->session));
-    TRY(look_at_machine(world, b));
+    TRY(look_at_machine(world, options, b));
     for (int i = 0; i < PRECISIONS; i++) {
         if (!b->chosen[i]) continue;
         log_note("%s: steps of %lld sequences, the first of them not timed", precisions[i].name,
@@ -194,7 +201,7 @@ static enum status bench_all(const struct comm *world, const struct options *opt
         b->session.config->precision.compute = precisions[i].compute;
         TRY(session_plan_all(world, &b->session));
         TRY(bench_steps(world, &b->session, option_integer(options, "steps"), &b->step[i]));
-        TRY(look_at_machine(world, b));
+        TRY(look_at_machine(world, options, b));
     }
     return ST_OK;
 }

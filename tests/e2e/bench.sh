@@ -2,11 +2,11 @@
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
 mkdir tmp
 export TMPDIR="$PWD/tmp"
-shape='--layers 2 --micro 2 --context 32 --vocab 300 model.width=64 model.heads=4 model.mlp=128'
+shape='--peak 100 --layers 2 --micro 2 --context 32 --vocab 300 model.width=64 model.heads=4 model.mlp=128'
 
 # shellcheck disable=SC2086  # words
 expect 0 "$LAMINA" bench $shape
-says out 'peak: fp32 ' 1
+says out 'peak: fp32 100.0 GFLOP/s' 1
 says out "% of fp32 peak" 2
 says out 'blocks: attention 192 to 64' 2
 says out 'head: head_loss 64 to 300' 2
