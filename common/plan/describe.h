@@ -104,7 +104,7 @@ enum tape_end { TAPE_LOSS, TAPE_LOGITS };
 
 struct model_desc {
     struct variant variant; /* name, summary, source and the keys this family reads beyond the common ones */
-    /* What the configuration must satisfy for this family (after the common cross-checks). Fails: ST_CONFIG. */
+    /* What the configuration must satisfy for this family (after the common cross-checks); NULL: nothing. Fails: ST_CONFIG. */
     enum status (*check)(const struct model_config *config);
     /* Write the tape of a unit kind; declares its parameters on the way. */
     void (*write)(struct tape *tape, enum unit_kind kind, const struct model_config *config);
