@@ -7,7 +7,7 @@
 #include "common/plan/optimizer.h"
 #include "common/plan/program.h"
 
-enum { PLAN_SLICE_BYTES = 64 << 20 }; /* sums across groups work in slices of at most this */
+enum { PLAN_SLICE_BYTES = 4 << 20 }; /* sums across groups work in slices of at most this: MPI_Iallreduce holds a copy that no plan sees */
 
 struct plan {
     const struct config *config;
