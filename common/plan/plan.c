@@ -124,7 +124,7 @@ struct digest128 plan_digest(const struct plan *plan)
     return d;
 }
 
-struct program_shape plan_program(const struct plan *plan, enum phase phase, int64_t n_local, int64_t n_most, const bool *trains)
+struct program_shape plan_program(const struct plan *plan, enum phase phase, int64_t n_most, const bool *trains)
 {
     return (struct program_shape){ .phase = phase,
                                    .n_units = plan->partition.n_units,
@@ -133,7 +133,6 @@ struct program_shape plan_program(const struct plan *plan, enum phase phase, int
                                    .reduced = plan->group > 1,
                                    .to_owner = plan->to_owner,
                                    .window = plan->window,
-                                   .n_local = n_local,
                                    .n_most = n_most,
                                    .trains = trains };
 }
@@ -186,7 +185,7 @@ void plan_traffic(const struct plan *plan, int rank, int64_t step, struct traffi
     arena_open_growing(&arena, "traffic");
     bool *trains = arena_place_n(&arena, (size_t)p->n_units, sizeof *trains);
     plan_trained_units(plan, step, trains);
-    const struct program_shape shape = plan_program(plan, PHASE_TRAIN, most_local(plan), most_local(plan), trains);
+    const struct program_shape shape = plan_program(plan, PHASE_TRAIN, most_local(plan), trains);
     struct program pass, finish;
     program_pass(&arena, &shape, 0, &pass); /* gathers and reductions do not depend on this rank's share of the work */
     program_finish(&arena, &shape, &finish);

@@ -54,8 +54,8 @@ bool plan_gathers(const struct plan *plan);
 bool plan_trained(const struct plan *plan, int param, int64_t step);
 void plan_trained_units(const struct plan *plan, int64_t step, bool *trains);
 
-/* The shape of a rank's program: n_local microbatches of its own, n_most at the rank that has most. */
-struct program_shape plan_program(const struct plan *plan, enum phase phase, int64_t n_local, int64_t n_most, const bool *trains);
+/* The shape of a phase's program: n_most microbatches at the rank that has most. The same on every rank. */
+struct program_shape plan_program(const struct plan *plan, enum phase phase, int64_t n_most, const bool *trains);
 
 /* Bytes of weights and gradients that rank r sends in a training step done in one attempt, by comm phase and the counting rule of comm.h.
  * What the optimizer exchanges and the report are the worker's to add (worker_traffic). */

@@ -23,7 +23,7 @@ struct action {
 
 enum phase { PHASE_TRAIN, PHASE_EVALUATE };
 
-/* What the generator needs to know; the same on every rank except n_local. */
+/* What the generator needs to know; the same on every rank. */
 struct program_shape {
     enum phase phase;
     int n_units;
@@ -32,7 +32,6 @@ struct program_shape {
     bool reduced;       /* contributions travel to owners at all (a group of more than one) */
     bool to_owner;      /* ... after each pass (accumulate: owner); else once, after the last pass */
     int64_t window;     /* microbatches per pass */
-    int64_t n_local;    /* microbatches of this rank in the step */
     int64_t n_most;     /* of the rank that has most: every rank does the same number of gathers and reductions */
     const bool *trains; /* [n_units]: some parameter of the unit is trained now; no backward below the lowest such unit */
 };

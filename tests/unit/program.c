@@ -78,7 +78,7 @@ static struct program_shape shape_of(int bits)
                                    .reduced = true,
                                    .to_owner = bits & 4,
                                    .window = 3,
-                                   .n_local = 3,
+
                                    .n_most = 3,
                                    .trains = all_trained };
 }

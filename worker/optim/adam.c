@@ -6,12 +6,7 @@ static const struct field adam_fields[] = {
       "decay of the mean of gradients, and of the mean of their squares", true },
     { "eps", FIELD_F64, offsetof(struct block_adam, eps), "1e-8", 0, 1, NULL, "", "added to the root of the corrected second moment",
       true },
-    { "amsgrad", FIELD_BOOL, offsetof(struct block_adam, amsgrad), "false", 0, 0, NULL, "",
-      "divide by the largest second moment seen so far (PyTorch's form: before its correction)", true },
-    { "nadam", FIELD_ENUM, offsetof(struct block_adam, nadam), "none", 0, 0, nadam_words, "",
-      "Nesterov momentum: torch has a schedule of its own for it, optax has none", true },
-    { "momentum_decay", FIELD_F64, offsetof(struct block_adam, momentum_decay), "4e-3", 0, 1, NULL, "",
-      "rate of that schedule (nadam: torch)", true },
+    BLOCK_ADAM_NESTEROV_ROWS,
     { "granularity", FIELD_ENUM, offsetof(struct block_adam, granularity), "element", 0, 0, granularity_words, "",
       "what shares one second moment: each element has its own, or a row, or the whole tensor", true },
     { 0 }

@@ -19,6 +19,21 @@ enum { BLOCK_ADAM_SLOTS = 4 };
 extern const char *const nadam_words[], *const granularity_words[];
 extern const struct opt_slot block_adam_slots[BLOCK_ADAM_SLOTS];
 
+/* The rows of the field tables that Adam, AdamW and Adalayer share. */
+#define BLOCK_ADAM_NESTEROV_ROWS                                                                                                           \
+    { "amsgrad", FIELD_BOOL, offsetof(struct block_adam, amsgrad),                                                                         \
+      "false",   0,          0,                                                                                                            \
+      NULL,      "",         "divide by the largest second moment seen so far (PyTorch's form: before its correction)",                    \
+      true },                                                                                                                              \
+        { "nadam",     FIELD_ENUM, offsetof(struct block_adam, nadam),                                                                     \
+          "none",      0,          0,                                                                                                      \
+          nadam_words, "",         "Nesterov momentum: torch has a schedule of its own for it, optax has none",                            \
+          true },                                                                                                                          \
+    {                                                                                                                                      \
+        "momentum_decay", FIELD_F64, offsetof(struct block_adam, momentum_decay), "4e-3", 0, 1, NULL, "",                                  \
+            "rate of that schedule (nadam: torch)", true                                                                                   \
+    }
+
 void block_adam_need(const struct param *p, const void *hyper, struct opt_need *out);
 void block_adam_prepare(const struct opt_step *s, struct opt_tensor *tensor);
 void block_adam_propose(const struct opt_step *s, struct opt_tile *v);

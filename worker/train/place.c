@@ -150,10 +150,8 @@ static int64_t next_stretch(const struct plan *plan, int64_t after)
 void place_programs(struct worker *w)
 {
     const struct plan *plan = w->plan;
-    int64_t first, n_local;
-    plan_share(plan, w->rank, &first, &n_local);
     const int64_t n_most = ceil_div(plan->n_micro, plan->ranks);
-    const struct program_shape evaluate = plan_program(plan, PHASE_EVALUATE, n_local, n_most, NULL);
+    const struct program_shape evaluate = plan_program(plan, PHASE_EVALUATE, n_most, NULL);
     w->evaluate = programs_by_count(w, &evaluate);
     if (w->mode == WORKER_EVALUATE) return;
     for (int64_t step = 1; step != INT64_MAX; step = next_stretch(plan, step)) w->n_stretches++;
@@ -164,7 +162,7 @@ void place_programs(struct worker *w)
         s->from_step = step;
         s->trains = arena_place_n(&w->tables, (size_t)plan->partition.n_units, sizeof *s->trains);
         plan_trained_units(plan, step, s->trains);
-        const struct program_shape train = plan_program(plan, PHASE_TRAIN, n_local, n_most, s->trains);
+        const struct program_shape train = plan_program(plan, PHASE_TRAIN, n_most, s->trains);
         s->lowest = program_lowest(&train);
         s->pass = programs_by_count(w, &train);
         program_finish(&w->tables, &train, &s->finish);

@@ -9,17 +9,14 @@
 #include "worker/optim/optim.h"
 #include "worker/schedules/schedules.h"
 
-#include <string.h>
-
 const struct config_tables *worker_tables(void)
 {
     enum { MOST = 64 };
-    static const struct variant *optimizers[MOST], *schedules[MOST], *families[MOST];
-    static const struct config_tables tables = { optimizers, schedules, families };
+    static const struct variant *optimizers[MOST], *schedules[MOST];
+    static const struct config_tables tables = { optimizers, schedules, model_variants };
     if (optimizers[0]) return &tables;
     for (int i = 0; opt_table[i]; i++) optimizers[i] = &opt_table[i]->variant;
     for (int i = 0; schedule_table[i]; i++) schedules[i] = &schedule_table[i]->variant;
-    for (int i = 0; model_table[i]; i++) families[i] = &model_table[i]->variant;
     return &tables;
 }
 
@@ -27,13 +24,6 @@ enum dtype worker_compute(const struct config *config)
 {
     if (config->precision.compute == COMPUTE_AUTO) return product_bf16_native() ? DT_BF16 : DT_F32;
     return config->precision.compute == COMPUTE_BF16 ? DT_BF16 : DT_F32;
-}
-
-static const struct model_desc *find_model(const char *family)
-{
-    for (int i = 0; model_table[i]; i++)
-        if (strcmp(model_table[i]->variant.name, family) == 0) return model_table[i];
-    return NULL;
 }
 
 void setup_tapes(struct arena *attributes, const struct config *config, const struct model_desc *model, enum dtype compute, bool train,
@@ -51,7 +41,7 @@ void setup_tapes(struct arena *attributes, const struct config *config, const st
 enum status worker_plan(struct arena *arena, const struct config *config, enum dtype compute, int ranks, struct plan *out,
                         struct text *problems)
 {
-    const struct model_desc *model = find_model(config->model.family);
+    const struct model_desc *model = model_find(config->model.family);
     CHECK(model != NULL); /* the configuration knows the families of the table only */
     if (model->check) TRY(model->check(&config->model));
     struct tape *tapes = arena_place_n(arena, UNIT_KINDS, sizeof *tapes);
