@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,13 @@ static const struct field momentum_fields[] = {
     { "beta", FIELD_F64, offsetof(struct momentum, beta), NULL, 0, 1, NULL, "", "decay of the stored gradient", true },
     { "form", FIELD_ENUM, offsetof(struct momentum, form), "heavy", 0, 0, form_words, "", "m = beta m + g, or + (1 - beta) g", true },
     { "debias", FIELD_BOOL, offsetof(struct momentum, debias), "false", 0, 0, NULL, "", "divide by 1 - beta^t", true },
+    { 0 }
+};
+static const char *const storage_words[] = { "fp32", "bf16", "q8", NULL };
+static const struct field storage_fields[] = {
+    { "dtype", FIELD_ENUM, offsetof(struct storage, dtype), NULL, 0, 0, storage_words, "", "type of stored optimizer state", true },
+    { "block", FIELD_I64, offsetof(struct storage, block), "256", 8, 65536, NULL, "", "elements that share a scale", true },
+    { "min_size", FIELD_I64, offsetof(struct storage, min_size), "4096", 0, 1e15, NULL, "", "smaller tensors stay fp32", true },
     { 0 }
 };
 
@@ -54,8 +62,8 @@ static void add_bounds(const struct field *row, struct text *out)
 /* a, b or c */
 static void add_words(const char *const *words, const char *quote, struct text *out)
 {
-    const int n = word_count(words);
-    for (int i = 0; i < n; i++) text_add(out, "%s%s%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ", quote, words[i], quote);
+    const int n = word_count(words), first = n > 0 && words[0][0] == '\0' ? 1 : 0;
+    for (int i = first; i < n; i++) text_add(out, "%s%s%s%s", i == first ? "" : i + 1 == n ? " or " : ", ", quote, words[i], quote);
 }
 
 void field_expected(const struct field *row, struct text *out)
@@ -71,6 +79,8 @@ void field_expected(const struct field *row, struct text *out)
     case FIELD_F64x3: text_add(out, "a list of 3 numbers"); break;
     case FIELD_SHARE: text_add(out, "a number of steps, or N%% of the run"); return;
     case FIELD_MOMENTUM: text_add(out, "a number from 0 to 1, or a map of beta, form and debias"); return;
+    case FIELD_COUNTS: text_add(out, "a list of at most %d integers", COUNTS_MAX); break;
+    case FIELD_STORAGE: text_add(out, "fp32, bf16 or q8, or a map of dtype, block and min_size"); return;
     }
     add_bounds(row, out);
     if (row->words != NULL) {
@@ -199,6 +209,11 @@ static bool read_f64(struct problems *problems, const struct field *row, const s
 
 static bool read_numbers(struct problems *problems, const struct field *row, const struct node *node, double *out, int n)
 {
+    const int word = node->kind == NODE_SCALAR ? word_index(row->words, node->text) : -1;
+    if (word >= 0) {
+        for (int i = 0; i < n; i++) out[i] = -word;
+        return true;
+    }
     if (node->kind != NODE_LIST || node->n_children != n) {
         char reason[64];
         snprintf(reason, sizeof reason, node->kind == NODE_LIST ? "not %d" : "not a single one", node->n_children);
@@ -232,22 +247,54 @@ static bool read_share(struct problems *problems, const struct field *row, const
     return true;
 }
 
-static bool read_momentum(struct problems *problems, const struct field *row, const struct node *node, struct momentum *out)
+static bool read_counts(struct problems *problems, const struct field *row, const struct node *node, struct counts *out)
 {
-    if (node->kind == NODE_SCALAR) return read_f64(problems, &momentum_fields[0], node, &out->beta);
+    out->n = 0;
+    if (node->kind == NODE_SCALAR && word_index(row->words, node->text) == 0) return true;
+    if (node->kind != NODE_LIST || node->n_children < 1 || node->n_children > COUNTS_MAX)
+        return wrong(problems, row, node, node->kind == NODE_LIST ? "not of this length" : "not a single value", "");
+    const struct field one = { .key = row->key, .type = FIELD_I64, .low = row->low, .high = row->high };
+    bool fine = true;
+    for (const struct node *item = node->first; item != NULL; item = item->next)
+        fine &= read_i64(problems, &one, item, &out->value[out->n++]);
+    return fine;
+}
+
+/* A map whose keys are rows of a table of its own, of which the first must be given. */
+static bool read_parts(struct problems *problems, const struct field *row, const struct node *node, const struct field *parts, void *out)
+{
     if (node->kind == NODE_LIST) return wrong(problems, row, node, "not a list", "");
     bool fine = true;
     for (const struct node *child = node->first; child != NULL; child = child->next) {
-        if (field_find(momentum_fields, child->key) != NULL) continue;
-        complain_key(problems, child, "momentum has no such key; it has beta, form and debias");
+        if (field_find(parts, child->key) != NULL) continue;
+        struct text list = { 0 };
+        for (const struct field *part = parts; part->key != NULL; part++)
+            text_add(&list, "%s%s", part == parts ? "" : part[1].key == NULL ? " and " : ", ", part->key);
+        complain_key(problems, child, "%s has no such key; it has %s", row->key, list.data);
+        text_free(&list);
         fine = false;
     }
-    for (const struct field *part = momentum_fields; part->key != NULL; part++) {
+    for (const struct field *part = parts; part->key != NULL; part++) {
         const struct node *child = node_get(node, part->key);
         if (child != NULL) fine &= field_read(problems, part, child, out);
     }
-    if (node_get(node, "beta") == NULL) complain(problems, node, "beta must be given");
-    return fine && node_get(node, "beta") != NULL;
+    if (node_get(node, parts[0].key) == NULL) complain(problems, node, "%s must be given", parts[0].key);
+    return fine && node_get(node, parts[0].key) != NULL;
+}
+
+static bool read_momentum(struct problems *problems, const struct field *row, const struct node *node, struct momentum *out)
+{
+    if (node->kind == NODE_SCALAR) return read_f64(problems, &momentum_fields[0], node, &out->beta);
+    return read_parts(problems, row, node, momentum_fields, out);
+}
+
+static bool read_word(struct problems *problems, const struct field *row, const struct node *node, const char *const *words, int *out);
+
+static bool read_storage(struct problems *problems, const struct field *row, const struct node *node, struct storage *out)
+{
+    *out = (struct storage){ .block = 256, .min_size = 4096 };
+    if (node->kind == NODE_SCALAR) return read_word(problems, row, node, storage_words, &out->dtype);
+    return read_parts(problems, row, node, storage_fields, out);
 }
 
 static bool read_word(struct problems *problems, const struct field *row, const struct node *node, const char *const *words, int *out)
@@ -273,6 +320,8 @@ bool field_read(struct problems *problems, const struct field *row, const struct
     case FIELD_F64x3: return read_numbers(problems, row, node, at, 3);
     case FIELD_SHARE: return read_share(problems, row, node, at);
     case FIELD_MOMENTUM: return read_momentum(problems, row, node, at);
+    case FIELD_COUNTS: return read_counts(problems, row, node, at);
+    case FIELD_STORAGE: return read_storage(problems, row, node, at);
     case FIELD_ENUM: return read_word(problems, row, node, row->words, at);
     case FIELD_BOOL:
         if (!read_word(problems, row, node, row->words != NULL ? row->words : truth, &index)) return false;
@@ -335,7 +384,8 @@ static void write_numbers(const double *values, int n, struct text *out)
 /* The word for a number that stands for one; NULL when it is a number. */
 static const char *word_of(const struct field *row, double value)
 {
-    return value <= 0 && -value < word_count(row->words) ? row->words[(int)-value] : NULL;
+    const char *word = value <= 0 && -value < word_count(row->words) ? row->words[(int)-value] : NULL;
+    return word != NULL && word[0] != '\0' && value == floor(value) ? word : NULL;
 }
 
 void field_write(const struct field *row, const void *base, struct text *out)
@@ -343,6 +393,8 @@ void field_write(const struct field *row, const void *base, struct text *out)
     const void *at = (const char *)base + row->offset;
     const struct share *share = at;
     const struct momentum *momentum = at;
+    const struct counts *counts = at;
+    const struct storage *storage = at;
     const int64_t *integer = at;
     const double *number = at;
     const char *word = NULL;
@@ -364,7 +416,13 @@ void field_write(const struct field *row, const void *base, struct text *out)
         else
             write_f64(*number, out);
         return;
-    case FIELD_F64x2: write_numbers(number, 2, out); return;
+    case FIELD_F64x2:
+        word = number[0] == number[1] ? word_of(row, number[0]) : NULL;
+        if (word != NULL)
+            text_add(out, "%s", word);
+        else
+            write_numbers(number, 2, out);
+        return;
     case FIELD_F64x3: write_numbers(number, 3, out); return;
     case FIELD_SHARE:
         write_f64(share->value, out);
@@ -374,6 +432,17 @@ void field_write(const struct field *row, const void *base, struct text *out)
         text_add(out, "{beta: ");
         write_f64(momentum->beta, out);
         text_add(out, ", form: %s, debias: %s}", form_words[momentum->form], momentum->debias ? "true" : "false");
+        return;
+    case FIELD_COUNTS:
+        if (counts->n == 0) text_add(out, "%s", row->words[0]);
+        for (int i = 0; i < counts->n; i++)
+            text_add(out, "%s%" PRId64 "%s", i == 0 ? "[" : ", ", counts->value[i], i + 1 == counts->n ? "]" : "");
+        return;
+    case FIELD_STORAGE:
+        if (storage->dtype != STORAGE_Q8)
+            text_add(out, "%s", storage_words[storage->dtype]);
+        else
+            text_add(out, "{dtype: q8, block: %" PRId64 ", min_size: %" PRId64 "}", storage->block, storage->min_size);
         return;
     }
 }

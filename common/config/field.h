@@ -8,17 +8,19 @@
 #include <stdint.h>
 
 enum field_type {
-    FIELD_BOOL,    /* bool */
-    FIELD_I64,     /* int64_t */
-    FIELD_F64,     /* double */
-    FIELD_F64x2,   /* double[2], written [a, b] */
-    FIELD_F64x3,   /* double[3] */
-    FIELD_TEXT,    /* char[FIELD_TEXT_MAX] */
-    FIELD_ENUM,    /* int: index into `words` */
-    FIELD_SHARE,   /* struct share: an integer (steps) or N% of the run; the shares of one table follow each other in time */
-    FIELD_MOMENTUM /* struct momentum: a number, or {beta, form, debias} */
+    FIELD_BOOL,     /* bool */
+    FIELD_I64,      /* int64_t */
+    FIELD_F64,      /* double */
+    FIELD_F64x2,    /* double[2], written [a, b] */
+    FIELD_F64x3,    /* double[3] */
+    FIELD_TEXT,     /* char[FIELD_TEXT_MAX] */
+    FIELD_ENUM,     /* int: index into `words` */
+    FIELD_SHARE,    /* struct share: an integer (steps) or N% of the run; the shares of one table follow each other in time */
+    FIELD_MOMENTUM, /* struct momentum: a number, or {beta, form, debias} */
+    FIELD_COUNTS,   /* struct counts: a list of integers; bounds are theirs */
+    FIELD_STORAGE   /* struct storage: a type, or {dtype, block, min_size} */
 };
-enum { FIELD_TEXT_MAX = 1024 };
+enum { FIELD_TEXT_MAX = 1024, COUNTS_MAX = 8 };
 
 struct share {
     double value;
@@ -29,6 +31,15 @@ struct momentum {
     double beta;
     int form;
     bool debias;
+};
+struct counts {
+    int n; /* 0: the word */
+    int64_t value[COUNTS_MAX];
+};
+enum storage_dtype { STORAGE_FP32, STORAGE_BF16, STORAGE_Q8 };
+struct storage {
+    int dtype;
+    int64_t block, min_size; /* q8: elements that share a scale; a tensor with fewer elements than min_size stays fp32 */
 };
 
 struct field {
@@ -42,7 +53,8 @@ struct field {
     bool trajectory; /* a change alters the run's numbers: refused on resume unless allowed. The rows of a variant always do */
 };
 /* Words.  FIELD_ENUM: word i stands for i.  FIELD_BOOL: { for false, for true } instead of these.
- * FIELD_I64, FIELD_F64: may stand instead of a number: word i for -i ("all" for 0); the bounds hold for numbers only.
+ * FIELD_I64, FIELD_F64: may stand instead of a number: word i for -i ("all" for 0, "" where 0 has no word); the bounds hold for numbers
+ * only. FIELD_F64x2: instead of the list, word i for two times -i. FIELD_COUNTS: word 0 for none.
  * Derived defaults (FIELD_I64) are the value of another key of the same table, or a multiple of it: "heads", "4*width";
  * "8/3*width" is rounded up to a multiple of 16. */
 

@@ -13,6 +13,8 @@ int64_t opt_extent_values(enum extent extent, int64_t n_rows, int64_t cols)
     case EXTENT_NONE: return 0;
     case PER_ELEMENT: return n_rows * cols;
     case PER_ROW: return n_rows;
+    case PER_BLOCK:
+    case AT_OWNER: CHECK(!"an extent that the driver keeps");
     case PER_COL: return cols;
     case PER_TENSOR: return 1;
     }

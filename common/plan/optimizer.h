@@ -1,39 +1,54 @@
-/* optimizer.h: what an optimizer tells about itself. A rule computes a direction u for tiles of rows; the driver (worker/optim/driver.h)
- * alone knows ranks, clip, decay, freezing and storage. A rule never fails, communicates, allocates or logs. */
+/* optimizer.h: what an optimizer tells about itself. A rule computes a direction u for tiles of rows, or for a whole matrix at its owner;
+ * the driver (worker/optim/driver.h) alone knows ranks, clip, decay, freezing and storage. A rule never fails, communicates, allocates or
+ * logs. */
 #ifndef LAMINA_PLAN_OPTIMIZER_H
 #define LAMINA_PLAN_OPTIMIZER_H
 
+#include "common/base/rng.h"
 #include "common/plan/partition.h"
 
-enum { OPT_MAX_SLOTS = 4, OPT_MAX_SUMS = 4, OPT_NOTES = 6, OPT_ROUNDS = 2, OPT_TILE = 1024 };
+enum { OPT_MAX_SLOTS = 8, OPT_MAX_SUMS = 8, OPT_NOTES = 16, OPT_ROUNDS = 2, OPT_TILE = 1024 };
 
 /* --- State --------------------------------------------------------------------------------------------------------- */
 
-/* One number per element, row, column or tensor. Element and row state lies with the span; column and tensor state is kept, with
- * the same bits, by every rank that owns rows of the tensor. A whole-matrix rule will add state at one owner. */
-enum extent { EXTENT_NONE, PER_ELEMENT, PER_ROW, PER_COL, PER_TENSOR };
+/* One number per element, row, block of row_align rows, column or tensor. Element, row and block state lies with the span; column and
+ * tensor state is kept, with the same bits, by every rank that owns rows of the tensor. State AT_OWNER lies whole at the one rank that
+ * computes the direction of the matrix. */
+enum extent { EXTENT_NONE, PER_ELEMENT, PER_ROW, PER_BLOCK, PER_COL, PER_TENSOR, AT_OWNER };
 struct opt_slot {
     const char *name; /* in checkpoints: PARAM.NAME */
     enum extent extent;
     enum extent (*extent_of)(const struct param *, const void *hyper); /* where it depends on settings or shape; NULL: `extent` */
+    /* AT_OWNER: [rows, cols]; PER_TENSOR: several numbers [1, cols]. NULL: one number. */
+    void (*shape)(const struct param *, const void *hyper, int64_t *rows, int64_t *cols);
     float initial;
+    /* Storage of element state (rule_common.state): */
+    int stage;     /* where it is read and written: 0 propose, k the absorb of round k-1. Elsewhere a tile does not see it. */
+    bool positive; /* never below zero: an 8-bit code has no sign */
+    bool precise;  /* fp32 always: weights, not statistics */
 };
 
 /* --- What a rule sees ---------------------------------------------------------------------------------------------- */
 
 struct opt_step {
-    int64_t t;           /* counts the updates of this tensor, from 1 */
-    double lr;           /* base rate times the schedule's factor */
-    double weight_decay; /* for a rule that decays inside its formula */
-    const void *hyper;   /* the struct that the rule's fields fill */
+    int64_t t;               /* counts the updates of this tensor, from 1 */
+    double lr;               /* base rate times the schedule's factor; below 0: `lr: none` */
+    double factor;           /* the schedule's alone */
+    double weight_decay;     /* for a rule that decays inside its formula */
+    double batch_tokens;     /* tokens with loss in the step */
+    struct rng_key key;      /* random numbers of this tensor: the same at any rank */
+    const float *projection; /* given from outside (lamina optim try) in place of a random or computed one; NULL in a run */
+    const void *hyper;       /* the struct that the rule's fields fill */
 };
 
 /* What all tiles of a tensor share at one owner. Notes are numbers that a rule leaves for its tiles within the step (a bias correction,
  * a norm); they and the slots here are written in `prepare` and `settle` only, alike at every owner. */
 struct opt_tensor {
     const struct param *param;
-    float *slot[OPT_MAX_SLOTS]; /* PER_COL [cols], PER_TENSOR [1]; NULL for others */
+    float *slot[OPT_MAX_SLOTS]; /* PER_COL [cols], PER_TENSOR [its shape, else 1]; NULL for others */
     double note[OPT_NOTES];
+    int64_t scope; /* elements that the scalars of a round are added over: the tensor's, or all that share them (opt_need.shared) */
+    bool still;    /* set by prepare: neither step nor decay now (state moves) */
 };
 
 /* Whole rows [row, row + n_rows) of one tensor, about 1,024 elements in cache; count = n_rows * cols. */
@@ -43,7 +58,15 @@ struct opt_tile {
     const float *theta;         /* before the step, and before its decay */
     const float *grad;          /* averaged over the batch, clipped, L2 decay added; NULL after the first exchange */
     float *u;                   /* the direction; kept from propose to the last absorb */
-    float *slot[OPT_MAX_SLOTS]; /* PER_ELEMENT [count] and PER_ROW [n_rows] of the tile; NULL for others */
+    float *slot[OPT_MAX_SLOTS]; /* PER_ELEMENT [count], PER_ROW [n_rows], PER_BLOCK [blocks] of the tile, in fp32; NULL for others */
+};
+
+/* A whole tensor at its owner: [param->rows, param->cols]. */
+struct opt_matrix {
+    const struct opt_tensor *tensor; /* its notes as `prepare` left them; no slots */
+    float *u;                        /* in: what propose (and the rounds) left in u; out: the direction */
+    float *slot[OPT_MAX_SLOTS];      /* AT_OWNER; NULL for others */
+    void *scratch;                   /* whole_scratch bytes, 64-byte aligned */
 };
 
 /* --- Sums over a whole tensor, which cross ranks ------------------------------------------------------------------- */
@@ -56,6 +79,8 @@ struct opt_sums {
 struct opt_need {
     int scalars[OPT_ROUNDS]; /* sums in the round */
     int column[OPT_ROUNDS];  /* 0: none; d: a vector over columns whose terms are gradients to the power d, 1 or 2 */
+    bool shared;             /* the scalars are added over all tensors of the rule that are trained at the step */
+    bool whole;              /* after the rounds u travels to the tensor's owner, which runs `direction` */
 };
 struct opt_round {
     /* Fills the terms of one block of rows: scalar[k], column[j]. A block is row_align rows that start on a multiple of it (the last of
@@ -71,7 +96,16 @@ struct opt_round {
 
 /* Where weight decay acts: on the weights before or after the step, in the gradient, or inside the rule's own formula. */
 enum decay_place { DECAY_BEFORE, DECAY_AFTER, DECAY_L2, DECAY_INSIDE };
-enum { OPT_STEP_OWN = 1 }; /* u holds the whole step: theta <- keep*theta - u, without lr */
+enum {
+    OPT_STEP_OWN = 1,      /* u holds the whole step: theta <- keep*theta - u, without lr */
+    OPT_RATE_OPTIONAL = 2, /* knows what to do with `lr: none` */
+    OPT_PLAIN = 4          /* `cautious` has no meaning here and is refused */
+};
+
+/* What a rule's settings make of the common ones, for one tensor. */
+struct opt_base {
+    double lr, weight_decay; /* lr: below 0: none */
+};
 
 struct opt_desc {
     struct variant variant; /* name, summary, source, its own YAML keys; preset: lr and weight_decay */
@@ -83,9 +117,19 @@ struct opt_desc {
     const char *(*problem)(const void *hyper);                     /* a sentence where settings exclude each other, else NULL */
     int64_t (*row_align)(const struct param *, const void *hyper); /* rows that must stay together; NULL: 1 */
     void (*need)(const struct param *, const void *hyper, struct opt_need *out); /* out is zero on entry; NULL: no sums */
+    void (*base)(const struct param *, const void *hyper, struct opt_base *);    /* changes rate and decay of a tensor; NULL: as given */
     void (*prepare)(const struct opt_step *, struct opt_tensor *);               /* once per tensor and step, before its tiles; or NULL */
     void (*propose)(const struct opt_step *, struct opt_tile *);                 /* moments; fills u */
     struct opt_round rounds[OPT_ROUNDS];
+    /* Whole matrices (opt_need.whole): sequential, run in parallel over matrices. A rule of these has no slots PER_COL or PER_TENSOR. */
+    void (*direction)(const struct opt_step *, struct opt_matrix *);
+    size_t (*whole_scratch)(const struct param *, const void *hyper); /* bytes; NULL: none */
+    double (*whole_flops)(const struct param *, const void *hyper);   /* what owners are balanced by, for a mean step */
+    /* A second gradient, of labels sampled from the model, every so many steps before the step (Sophia): v->grad is that gradient. */
+    int64_t (*observe_every)(const void *hyper); /* NULL: never; else steps 1, k+1, 2k+1, ... of a tensor's own count */
+    void (*observe)(const struct opt_step *, struct opt_tile *);
+    /* The weights to evaluate and export, where they are not those that are trained. Elementwise. NULL: they are. */
+    void (*eval_weights)(const void *hyper, const struct opt_tile *, float *out);
 };
 
 /* A rule of the run: the optimizer, its settings and those that the driver serves. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes optim.txt: what each optimizer does to small tensors in six steps.
+"""Writes optim.txt: what each optimizer does to small tensors in six steps. Other files generate_optim_NAME.py take the problem and the
+writer from here and write optim_NAME.txt; the golden test reads every optim*.txt.
 
 SGD, Adam, AdamW, NAdam and Adafactor are PyTorch's own (torch.optim, fp64, so that its rounding does not count); Lion, Adalayer, row-wise
 Adam, running-mean SGD, optax's NAdam and the cautious rules are their papers' formulas in float64. Inputs are multiples of 2^-20: exact in
@@ -79,49 +80,52 @@ def ema_sgd(beta, debias, nesterov):
     return rule
 
 
-O = torch.optim
-# optimizer, its settings, lr, weight decay, driver settings, clip, tolerance, trajectory
-CASES = [
-    ("sgd", "", 0.1, 0, "", 0, 1e-6, by_torch(lambda p: O.SGD(p, lr=0.1))),
-    ("sgd", "momentum=0.9", 0.1, 0.05, "", 0, 1e-6, by_torch(lambda p: O.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.05))),
-    ("sgd", "momentum=0.9 dampening=0.3", 0.1, 0, "", 0, 1e-6, by_torch(lambda p: O.SGD(p, lr=0.1, momentum=0.9, dampening=0.3))),
-    ("sgd", "momentum=0.8 nesterov=true", 0.1, 0.1, "", 0, 1e-6, by_torch(lambda p: O.SGD(p, lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.1))),
-    ("sgd", "momentum=0.9:ema", 0.5, 0, "", 0, 1e-6, by_formula(ema_sgd(0.9, False, False), 0.5)),
-    ("sgd", "momentum=0.9:ema:debias decay=before", 0.3, 0.1, "", 0, 1e-6, by_formula(ema_sgd(0.9, True, False), 0.3, 0.1)),
-    ("sgd", "momentum=0.9:ema nesterov=true decay=before", 0.3, 0.1, "", 0, 1e-6, by_formula(ema_sgd(0.9, False, True), 0.3, 0.1)),
-    ("sgd", "momentum=0.9:ema:debias nesterov=true decay=before", 0.3, 0.1, "", 0, 1e-6, by_formula(ema_sgd(0.9, True, True), 0.3, 0.1)),
-    ("adam", "", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.Adam(p, lr=0.05, weight_decay=0.1))),
-    ("adamw", "betas=[0.9,0.95]", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.AdamW(p, lr=0.05, betas=(0.9, 0.95), weight_decay=0.1))),
-    ("adamw", "amsgrad=true betas=[0.9,0.5]", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.AdamW(p, lr=0.05, betas=(0.9, 0.5), weight_decay=0.1, amsgrad=True))),
-    ("adam", "nadam=torch", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.NAdam(p, lr=0.05, weight_decay=0.1))),
-    ("adamw", "nadam=torch momentum_decay=0.1", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.NAdam(p, lr=0.05, weight_decay=0.1, momentum_decay=0.1, decoupled_weight_decay=True))),
-    ("adamw", "nadam=optax", 0.05, 0, "", 0, 1e-6, by_formula(block_adam(0.9, 0.999, 1e-8, (), True), 0.05)),
-    ("adamw", "granularity=row", 0.05, 0.1, "", 0, 1e-6, by_formula(block_adam(0.9, 0.999, 1e-8, 1), 0.05, 0.1)),
-    ("adamw", "", 0.05, 0.1, "clip", 1.5, 1e-6, by_formula(block_adam(0.9, 0.999, 1e-8, ()), 0.05, 0.1, clip=1.5)),
-    ("adamw", "", 0.05, 0.5, "cautious cautious_decay", 0, 1e-6, by_formula(block_adam(0.9, 0.999, 1e-8, ()), 0.05, 0.5, cautious=True, cautious_decay=True)),
-    ("adalayer", "", 0.05, 0.1, "", 0, 1e-6, by_formula(block_adam(0.9, 0.95, 1e-15, None), 0.05, 0.1)),
-    ("adalayer", "granularity=row", 0.05, 0, "", 0, 1e-6, by_formula(block_adam(0.9, 0.95, 1e-15, 1), 0.05)),
-    ("adalayer", "", 0.05, 0, "cautious", 0, 1e-6, by_formula(block_adam(0.9, 0.95, 1e-15, None), 0.05, cautious=True)),
-    ("lion", "", 0.05, 0.3, "", 0, 1e-6, by_formula(lion(), 0.05, 0.3)),
-    ("adafactor", "", 0.5, 0.1, "", 0, 1e-5, by_torch(lambda p: O.Adafactor(p, lr=0.5, weight_decay=0.1, eps=(2**-23, 1e-3)))),
-    ("adafactor", "update_clip=1.5 decay_rate=0.6 eps=[1e-3,2.0]", 0.2, 0, "", 0, 1e-5, by_torch(lambda p: O.Adafactor(p, lr=0.2, weight_decay=0, eps=(1e-3, 2.0), d=1.5, beta2_decay=-0.6))),
-]
-
-
 def line(x):
     return " ".join(f"{v:.9g}" for v in x.reshape(-1))
 
 
-print(f"steps {STEPS} tensors {len(SHAPES)}")
-for (rows, cols), d, x in zip(SHAPES, DIMS, THETA):
-    print(f"tensor {rows} {cols} {d}\n{line(x)}")
-for g in GRAD:
-    for x in g:
-        print(line(x))
-for name, settings, lr, decay, driver, clip, tolerance, trajectory in CASES:
-    print(f"case {name} | {settings} | lr {lr} decay {decay} clip {clip} tolerance {tolerance} | {driver}")
-    for t, theta in enumerate(trajectory, 1):
-        if t in (1, 3, STEPS):
-            for x in theta:
-                print(line(x))
-print("end")
+def write(cases):
+    """cases: (optimizer, its settings, lr, weight decay, driver settings, clip, tolerance, trajectory of weights)."""
+    print(f"steps {STEPS} tensors {len(SHAPES)}")
+    for (rows, cols), d, x in zip(SHAPES, DIMS, THETA):
+        print(f"tensor {rows} {cols} {d}\n{line(x)}")
+    for g in GRAD:
+        for x in g:
+            print(line(x))
+    for name, settings, lr, decay, driver, clip, tolerance, trajectory in cases:
+        print(f"case {name} | {settings} | lr {lr} decay {decay} clip {clip} tolerance {tolerance} | {driver}")
+        for t, theta in enumerate(trajectory, 1):
+            if t in (1, 3, STEPS):
+                for x in theta:
+                    print(line(x))
+    print("end")
+
+
+if __name__ == "__main__":
+    O = torch.optim
+    CASES = [
+        ("sgd", "", 0.1, 0, "", 0, 1e-6, by_torch(lambda p: O.SGD(p, lr=0.1))),
+        ("sgd", "momentum=0.9", 0.1, 0.05, "", 0, 1e-6, by_torch(lambda p: O.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.05))),
+        ("sgd", "momentum=0.9 dampening=0.3", 0.1, 0, "", 0, 1e-6, by_torch(lambda p: O.SGD(p, lr=0.1, momentum=0.9, dampening=0.3))),
+        ("sgd", "momentum=0.8 nesterov=true", 0.1, 0.1, "", 0, 1e-6, by_torch(lambda p: O.SGD(p, lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.1))),
+        ("sgd", "momentum=0.9:ema", 0.5, 0, "", 0, 1e-6, by_formula(ema_sgd(0.9, False, False), 0.5)),
+        ("sgd", "momentum=0.9:ema:debias decay=before", 0.3, 0.1, "", 0, 1e-6, by_formula(ema_sgd(0.9, True, False), 0.3, 0.1)),
+        ("sgd", "momentum=0.9:ema nesterov=true decay=before", 0.3, 0.1, "", 0, 1e-6, by_formula(ema_sgd(0.9, False, True), 0.3, 0.1)),
+        ("sgd", "momentum=0.9:ema:debias nesterov=true decay=before", 0.3, 0.1, "", 0, 1e-6, by_formula(ema_sgd(0.9, True, True), 0.3, 0.1)),
+        ("adam", "", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.Adam(p, lr=0.05, weight_decay=0.1))),
+        ("adamw", "betas=[0.9,0.95]", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.AdamW(p, lr=0.05, betas=(0.9, 0.95), weight_decay=0.1))),
+        ("adamw", "amsgrad=true betas=[0.9,0.5]", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.AdamW(p, lr=0.05, betas=(0.9, 0.5), weight_decay=0.1, amsgrad=True))),
+        ("adam", "nadam=torch", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.NAdam(p, lr=0.05, weight_decay=0.1))),
+        ("adamw", "nadam=torch momentum_decay=0.1", 0.05, 0.1, "", 0, 1e-6, by_torch(lambda p: O.NAdam(p, lr=0.05, weight_decay=0.1, momentum_decay=0.1, decoupled_weight_decay=True))),
+        ("adamw", "nadam=optax", 0.05, 0, "", 0, 1e-6, by_formula(block_adam(0.9, 0.999, 1e-8, (), True), 0.05)),
+        ("adamw", "granularity=row", 0.05, 0.1, "", 0, 1e-6, by_formula(block_adam(0.9, 0.999, 1e-8, 1), 0.05, 0.1)),
+        ("adamw", "", 0.05, 0.1, "clip", 1.5, 1e-6, by_formula(block_adam(0.9, 0.999, 1e-8, ()), 0.05, 0.1, clip=1.5)),
+        ("adamw", "", 0.05, 0.5, "cautious cautious_decay", 0, 1e-6, by_formula(block_adam(0.9, 0.999, 1e-8, ()), 0.05, 0.5, cautious=True, cautious_decay=True)),
+        ("adalayer", "", 0.05, 0.1, "", 0, 1e-6, by_formula(block_adam(0.9, 0.95, 1e-15, None), 0.05, 0.1)),
+        ("adalayer", "granularity=row", 0.05, 0, "", 0, 1e-6, by_formula(block_adam(0.9, 0.95, 1e-15, 1), 0.05)),
+        ("adalayer", "", 0.05, 0, "cautious", 0, 1e-6, by_formula(block_adam(0.9, 0.95, 1e-15, None), 0.05, cautious=True)),
+        ("lion", "", 0.05, 0.3, "", 0, 1e-6, by_formula(lion(), 0.05, 0.3)),
+        ("adafactor", "", 0.5, 0.1, "", 0, 1e-5, by_torch(lambda p: O.Adafactor(p, lr=0.5, weight_decay=0.1, eps=(2**-23, 1e-3)))),
+        ("adafactor", "update_clip=1.5 decay_rate=0.6 eps=[1e-3,2.0]", 0.2, 0, "", 0, 1e-5, by_torch(lambda p: O.Adafactor(p, lr=0.2, weight_decay=0, eps=(1e-3, 2.0), d=1.5, beta2_decay=-0.6))),
+    ]
+    write(CASES)

@@ -6,12 +6,13 @@
 #include "tests/support/virtual.h"
 
 #include <check.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_VALUES = 64, MOST_STEPS = 8 };
+enum { MOST_VALUES = 1024, MOST_STEPS = 40 };
 
 struct problem {
     int n_steps, n_tensors;
@@ -62,7 +63,7 @@ static const struct opt_desc *find(const char *name)
 /* One case on this many virtual ranks: the first line is read already. */
 static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
 {
-    char name[32], settings[128] = "", driver[64] = "";
+    char name[32], settings[256] = "", driver[64] = "";
     double lr, decay, clip, tolerance, hyper[32];
     char *bar[3];
     for (int i = 0; i < 3; i++) bar[i] = strchr(i == 0 ? line : bar[i - 1] + 1, '|');
@@ -96,25 +97,35 @@ static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
     virtual_close(&w);
 }
 
-START_TEST(every_rule_moves_the_weights_as_its_reference_does)
+static int run_file(const char *path, int ranks)
 {
-    const char *root = getenv("LAMINA_ROOT"); /* the project; set by CTest */
-    char path[1024];
-    snprintf(path, sizeof path, "%s/tests/golden/optim.txt", root != NULL ? root : ".");
+    static struct problem p;
     FILE *f = fopen(path, "r");
     ck_assert_msg(f != NULL, "%s", path);
-    static struct problem p;
     char line[512];
     int cases = 0;
     read_problem(f, &p);
     while (fgets(line, sizeof line, f) != NULL && strcmp(line, "end\n") != 0) {
         if (strncmp(line, "case ", 5) != 0) continue;
-        run_case(f, &p, line, _i);
+        run_case(f, &p, line, ranks);
         cases++;
     }
     ck_assert_str_eq(line, "end\n");
-    ck_assert_int_ge(cases, 20);
     fclose(f);
+    return cases;
+}
+
+START_TEST(every_rule_moves_the_weights_as_its_reference_does)
+{
+    const char *root = getenv("LAMINA_ROOT"); /* the project; set by CTest */
+    char pattern[1024];
+    snprintf(pattern, sizeof pattern, "%s/tests/golden/optim*.txt", root != NULL ? root : ".");
+    glob_t files;
+    int cases = 0;
+    ck_assert_int_eq(glob(pattern, 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) cases += run_file(files.gl_pathv[i], _i);
+    globfree(&files);
+    ck_assert_int_ge(cases, 20);
 }
 END_TEST
 

@@ -23,14 +23,31 @@ static int word_index(const char *const *words, const char *text)
     return i;
 }
 
+/* "none", or "[4,4,9]" */
+static void set_counts(const char *text, struct counts *out)
+{
+    *out = (struct counts){ 0 };
+    if (text[0] != '[') return;
+    for (const char *at = text; *at == '[' || *at == ','; at += 1 + strcspn(at + 1, ",]")) {
+        CHECK(out->n < COUNTS_MAX);
+        out->value[out->n++] = strtoll(at + 1, NULL, 10);
+    }
+}
+
+static bool is_word(const struct field *f, const char *text) { return f->words != NULL && (text[0] >= 'a' && text[0] <= 'z'); }
+
 static void set(const struct field *f, const char *text, void *base)
 {
     char *at = (char *)base + f->offset;
     switch (f->type) {
     case FIELD_BOOL: *(bool *)(void *)at = strcmp(text, "true") == 0; return;
-    case FIELD_I64: *(int64_t *)(void *)at = strtoll(text, NULL, 10); return;
-    case FIELD_F64: read_numbers(text, (double *)(void *)at, 1); return;
-    case FIELD_F64x2: read_numbers(text, (double *)(void *)at, 2); return;
+    case FIELD_I64: *(int64_t *)(void *)at = is_word(f, text) ? -word_index(f->words, text) : strtoll(text, NULL, 10); return;
+    case FIELD_F64:
+    case FIELD_F64x2:
+        for (int i = 0; is_word(f, text) && i < (f->type == FIELD_F64 ? 1 : 2); i++)
+            ((double *)(void *)at)[i] = -word_index(f->words, text);
+        if (!is_word(f, text)) read_numbers(text, (double *)(void *)at, f->type == FIELD_F64 ? 1 : 2);
+        return;
     case FIELD_F64x3: read_numbers(text, (double *)(void *)at, 3); return;
     case FIELD_ENUM: *(int *)(void *)at = word_index(f->words, text); return;
     case FIELD_SHARE: *(struct share *)(void *)at = (struct share){ strtod(text, NULL), strchr(text, '%') != NULL }; return;
@@ -39,6 +56,8 @@ static void set(const struct field *f, const char *text, void *base)
                                                             .form = strstr(text, ":ema") != NULL ? MOMENTUM_EMA : MOMENTUM_HEAVY,
                                                             .debias = strstr(text, ":debias") != NULL };
         return;
+    case FIELD_COUNTS: set_counts(text, (struct counts *)(void *)at); return;
+    case FIELD_STORAGE:
     case FIELD_TEXT: break;
     }
     CHECK(!"a type that optimizers and schedules use");

@@ -161,10 +161,10 @@ static void keep_settle(const struct opt_step *s, struct opt_tensor *tensor, con
 
 START_TEST(sums_are_exact_to_the_last_bit_for_any_cut)
 {
-    static const struct opt_slot slots[] = { { "low", PER_TENSOR, NULL, 0 },
-                                             { "high", PER_TENSOR, NULL, 0 },
-                                             { "column_low", PER_COL, NULL, 0 },
-                                             { "column_high", PER_COL, NULL, 0 } };
+    static const struct opt_slot slots[] = { { .name = "low", .extent = PER_TENSOR },
+                                             { .name = "high", .extent = PER_TENSOR },
+                                             { .name = "column_low", .extent = PER_COL },
+                                             { .name = "column_high", .extent = PER_COL } };
     static const struct opt_desc keep = { .slots = slots,
                                           .n_slots = 4,
                                           .need = keep_need,
