@@ -26,6 +26,8 @@ struct rng_key {
  * Counter = (index low, index high, step low, purpose << 24 ^ stream), key = seed; steps < 2^32.
  * Source: Salmon et al. 2011; checked against Random123's known answers. */
 void rng_block(struct rng_key key, int64_t step, int64_t index, uint32_t out[4]);
+/* Blocks index .. index + n - 1, four words each, in order: the same bits, several counters side by side. */
+void rng_blocks(struct rng_key key, int64_t step, int64_t index, int64_t n, uint32_t *out);
 /* The bare cipher, for the known answers and the keyed permutation. */
 void rng_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 

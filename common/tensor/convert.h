@@ -24,7 +24,7 @@ static inline uint16_t f32_to_bf16(float f)
 void convert_bf16_to_f32(float *restrict out, const uint16_t *restrict in, int64_t n);
 void convert_f32_to_bf16(uint16_t *restrict out, const float *restrict in, int64_t n);
 /* Stochastic rounding: adds random[i] & 0xffff below the kept half, then truncates. Finite values only change by one
- * place; the expectation is the value. */
+ * place; the expectation is the value. Above bf16's largest they become that, not infinity. */
 void convert_f32_to_bf16_stochastic(uint16_t *restrict out, const float *restrict in, const uint32_t *restrict random, int64_t n);
 
 #endif

@@ -76,8 +76,10 @@ START_TEST(stochastic_rounding_goes_to_a_neighbour_and_has_the_value_as_mean)
         const double place = fabs((double)bf16_to_f32((uint16_t)((bits >> 16) + 1)) - (double)bf16_to_f32((uint16_t)(bits >> 16)));
         ck_assert_double_eq_tol(sum / N, (double)values[v], place * 1e-6);
     }
-    in[0] = INFINITY, in[1] = -INFINITY, in[2] = NAN, random[0] = random[1] = random[2] = 0xffff;
-    convert_f32_to_bf16_stochastic(out, in, random, 3);
+    in[0] = INFINITY, in[1] = -INFINITY, in[2] = NAN, in[3] = -from_bits(0x7f7fffff);
+    random[0] = random[1] = random[2] = random[3] = 0xffff;
+    convert_f32_to_bf16_stochastic(out, in, random, 4);
+    ck_assert_uint_eq(out[3], 0xff7f); /* finite stays finite */
     ck_assert_uint_eq(out[0], 0x7f80);
     ck_assert_uint_eq(out[1], 0xff80);
     ck_assert(isnan(bf16_to_f32(out[2])));

@@ -37,6 +37,20 @@ START_TEST(a_block_is_the_cipher_of_its_documented_counter)
 }
 END_TEST
 
+START_TEST(many_blocks_are_single_blocks_in_a_row)
+{
+    enum { N = 3 * 32 + 7 };
+    const struct rng_key key = { .seed = 0x8877665544332211u, .purpose = RNG_ROUND, .stream = 0xabcdef };
+    const int64_t first = ((int64_t)5 << 32) - 40; /* the counter's second word changes on the way */
+    uint32_t out[4 * N], expected[4];
+    rng_blocks(key, 1234567, first, N, out);
+    for (int64_t i = 0; i < N; i++) {
+        rng_block(key, 1234567, first + i, expected);
+        ck_assert_mem_eq(out + 4 * i, expected, sizeof expected);
+    }
+}
+END_TEST
+
 /* The numbers stand in checkpoints' lineages: the same key must give them for ever, on every machine. */
 START_TEST(normal_numbers_are_box_muller_to_fourteen_digits)
 {
@@ -89,6 +103,7 @@ int main(void)
     TCase *t = tcase_create("rng");
     tcase_add_test(t, philox_gives_the_known_answers_of_random123);
     tcase_add_test(t, a_block_is_the_cipher_of_its_documented_counter);
+    tcase_add_test(t, many_blocks_are_single_blocks_in_a_row);
     tcase_add_test(t, normal_numbers_are_box_muller_to_fourteen_digits);
     tcase_add_test(t, uniform_and_normal_numbers_have_their_moments);
     tcase_add_test(t, every_part_of_the_key_matters);
