@@ -73,6 +73,15 @@ enum status comm_gather_begin(const struct comm *comm, enum comm_phase phase, vo
 /* In-place int64 sum, non-blocking. Collective: yes, equal n. */
 enum status comm_sum_begin(const struct comm *comm, enum comm_phase phase, int64_t *values, int64_t n,
                            struct comm_request *request) MUST_USE;
+/* Bytes between pairs of ranks, non-blocking. What one rank sends to another meets what that one receives from it in the order of the
+ * lists. Counts the bytes sent. Collective: yes, lists that fit. */
+struct comm_message {
+    int peer;
+    void *bytes;
+    size_t n;
+};
+enum status comm_messages_begin(const struct comm *comm, enum comm_phase phase, const struct comm_message sends[], int n_sends,
+                                const struct comm_message recvs[], int n_recvs, struct comm_request *request) MUST_USE;
 /* Waits with a deadline (watchdog: LAMINA_DEADLINE seconds, default 600): past it the rank writes its record and aborts with
  * ST_TIMEOUT. All collectives above wait in this way. Collective: yes. */
 enum status comm_wait(const struct comm *comm, struct comm_request *request) MUST_USE;

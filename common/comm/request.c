@@ -5,7 +5,7 @@
 #include "private.h"
 #include <stdlib.h>
 
-enum { TAG_GATHER = 1 << 14 }; /* above the tags of slices.c */
+enum { TAG_GATHER = 1 << 14, TAG_MESSAGE }; /* above the tags of slices.c */
 
 struct operation {
     struct operation *next;
@@ -133,6 +133,27 @@ enum status comm_sum_begin(const struct comm *comm, enum comm_phase phase, int64
             MPI_Iallreduce(MPI_IN_PLACE, values + at, (int)min_i64(n - at, piece), MPI_INT64_T, MPI_SUM, comm->mpi, operation_add(op)),
             "MPI_Iallreduce", phase);
     comm_count(phase, comm_allreduce_bytes(comm->size, n * (int64_t)sizeof *values));
+    return ST_OK;
+}
+
+enum status comm_messages_begin(const struct comm *comm, enum comm_phase phase, const struct comm_message sends[], int n_sends,
+                                const struct comm_message recvs[], int n_recvs, struct comm_request *request)
+{
+    if (comm->size == 1) return ST_OK;
+    struct operation *op = operation_begin(request, "messages", phase);
+    const size_t piece = comm_process.piece_bytes;
+    for (int i = 0; i < n_recvs; i++)
+        for (size_t at = 0; at < recvs[i].n; at += piece)
+            comm_check(MPI_Irecv((char *)recvs[i].bytes + at, (int)min_i64((int64_t)(recvs[i].n - at), (int64_t)piece), MPI_BYTE,
+                                 recvs[i].peer, TAG_MESSAGE, comm->mpi, operation_add(op)),
+                       "MPI_Irecv", phase);
+    for (int i = 0; i < n_sends; i++) {
+        for (size_t at = 0; at < sends[i].n; at += piece)
+            comm_check(MPI_Isend((const char *)sends[i].bytes + at, (int)min_i64((int64_t)(sends[i].n - at), (int64_t)piece), MPI_BYTE,
+                                 sends[i].peer, TAG_MESSAGE, comm->mpi, operation_add(op)),
+                       "MPI_Isend", phase);
+        comm_count(phase, (int64_t)sends[i].n);
+    }
     return ST_OK;
 }
 

@@ -52,9 +52,11 @@ struct parallel_config {
 struct checkpoint_config {
     int64_t every, keep;
 }; /* every 0: only when the run ends or is stopped */
+enum eval_weights { EVAL_AVERAGE, EVAL_TRAINED };
 struct eval_config {
-    int64_t every, batches;
-}; /* every 0: never */
+    int64_t every, batches; /* every 0: never */
+    int weights;            /* of rules that keep an average, or train other weights than they mean: which to evaluate */
+};
 
 /* Which tensors a rule takes. Empty lists match everything; lists that are given must all agree. */
 struct match_config {
@@ -71,12 +73,15 @@ struct schedule_config {
 };
 
 /* Fields that the driver serves for every rule; they stand beside the optimizer's own in YAML. */
+enum { RATE_NONE = -1, CLIP_NONE = 0, CLIP_GLOBAL = -1 };
 struct rule_common {
-    double lr, lr_mult, weight_decay;
+    double lr, lr_mult, layer_decay, weight_decay; /* lr: or RATE_NONE */
     char schedule[FIELD_TEXT_MAX];
-    bool clip;
+    double clip, clip_rows; /* a bound of the rule's own norm, or CLIP_NONE, CLIP_GLOBAL; of a row's norm beside its weights', 0: none */
     int decay_mode;
     bool cautious, cautious_decay;
+    double average; /* decay of a running mean of the weights; 0: none is kept */
+    struct storage state;
 };
 
 struct rule_config {

@@ -203,7 +203,7 @@ static void bind_values_of_rule(struct binder *b, const struct node *row, const 
     bind_values(b, map, rule->optimizer, &rule->common, fields);
     rule->fields = fields;
     rule->schedule = find_schedule(b, map);
-    if (node_get(row, "lr_mult") != NULL) rule->common.lr *= rule->common.lr_mult;
+    if (node_get(row, "lr_mult") != NULL && rule->common.lr != RATE_NONE) rule->common.lr *= rule->common.lr_mult;
     rule->common.lr_mult = 1; /* it has done its work: what is written out says the product */
 }
 

@@ -12,6 +12,9 @@ static const char *const accumulate_words[] = { "auto", "local", "owner", NULL }
 static const char *const decay_words[] = { "lr", "schedule", "independent", NULL };
 static const char *const clip_words[] = { "none", NULL };
 static const char *const rule_clip_words[] = { "none", "global", NULL };
+static const char *const rate_words[] = { "", "none", NULL };
+static const char *const none_words[] = { "none", NULL };
+static const char *const eval_words[] = { "average", "trained", NULL };
 static const char *const until_words[] = { "end", NULL };
 static const char *const at_end_words[] = { "end", NULL };
 static const char *const never_words[] = { "never", NULL };
@@ -68,6 +71,7 @@ static const struct field checkpoint_fields[] = {
 static const struct field eval_fields[] = {
     { "every", FIELD_I64, offsetof(struct eval_config, every), "100", 1, 1e15, never_words, "steps", "between evaluations; never, too, where data.valid is not given", false },
     { "batches", FIELD_I64, offsetof(struct eval_config, batches), "20", 1, 1e9, NULL, "batches", "of batch.sequences windows in one evaluation, from the start of each source", false },
+    { "weights", FIELD_ENUM, offsetof(struct eval_config, weights), "average", 0, 0, eval_words, "", "average: where a rule keeps averages of its weights, those; trained: what is trained", false },
     { 0 } };
 
 const struct section config_sections[] = {
@@ -94,14 +98,18 @@ const struct field optimizer_fields[] = {
     { 0 } };
 
 const struct field rule_fields[] = {
-    { "lr", FIELD_F64, offsetof(struct rule_common, lr), NULL, 0, 1e6, NULL, "", "peak learning rate; the schedule's factor multiplies it. The default is the optimizer's own", true },
+    { "lr", FIELD_F64, offsetof(struct rule_common, lr), NULL, 0, 1e6, rate_words, "", "peak learning rate; the schedule's factor multiplies it. The default is the optimizer's own; none: where the optimizer has a rate without", true },
     { "lr_mult", FIELD_F64, offsetof(struct rule_common, lr_mult), "1", 0, 1e6, NULL, "", "of a rule: multiplies the lr of the defaults, instead of lr", true },
+    { "layer_decay", FIELD_F64, offsetof(struct rule_common, layer_decay), "1", 1e-6, 1, NULL, "", "multiplies lr once for each unit above the tensor: blocks near the input learn more slowly", true },
     { "weight_decay", FIELD_F64, offsetof(struct rule_common, weight_decay), "0", 0, 1e3, NULL, "", "pull of weights towards zero; its place is the optimizer's", true },
     { "schedule", FIELD_TEXT, offsetof(struct rule_common, schedule), NULL, 0, 0, NULL, "", "a name under optimizer.schedules; may be left out where there is only one", true },
-    { "clip", FIELD_BOOL, offsetof(struct rule_common, clip), "global", 0, 0, rule_clip_words, "", "none: these tensors do not enter the global norm and are not scaled by it", true },
+    { "clip", FIELD_F64, offsetof(struct rule_common, clip), "global", 1e-12, 1e15, rule_clip_words, "", "none: these tensors do not enter the global norm and are not scaled by it; a number: likewise, but their own norm is bounded by it", true },
+    { "clip_rows", FIELD_F64, offsetof(struct rule_common, clip_rows), "none", 1e-6, 1e6, none_words, "", "bound of a gradient row's norm beside its weights' (adaptive gradient clipping, Brock et al. 2021, eq. 3)", true },
     { "decay_mode", FIELD_ENUM, offsetof(struct rule_common, decay_mode), "lr", 0, 0, decay_words, "", "decay per step: lr x decay, schedule factor x decay, or decay alone", true },
     { "cautious", FIELD_BOOL, offsetof(struct rule_common, cautious), "false", 0, 0, NULL, "", "leave out update elements whose sign opposes the gradient's", true },
     { "cautious_decay", FIELD_BOOL, offsetof(struct rule_common, cautious_decay), "false", 0, 0, NULL, "", "decay only where decay and update agree in sign", true },
+    { "average", FIELD_F64, offsetof(struct rule_common, average), "none", 1e-6, 0.9999999, none_words, "", "keep a running mean of the weights with this decay, to be evaluated (eval.weights)", true },
+    { "state", FIELD_STORAGE, offsetof(struct rule_common, state), "fp32", 0, 0, NULL, "", "storage of state per element: fp32, bf16 (rounded at random), or q8, also as {dtype: q8, block: 256, min_size: 4096}: bytes with a scale per block, for tensors of at least min_size elements", true },
     { 0 } };
 
 const struct field freeze_fields[] = {

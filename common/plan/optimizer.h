@@ -92,6 +92,13 @@ struct opt_round {
     void (*absorb)(const struct opt_step *, struct opt_tile *);
 };
 
+/* A rule of the run: the optimizer, its settings and those that the driver serves. */
+struct opt_rule {
+    const struct opt_desc *opt;
+    const void *hyper;
+    const struct rule_common *common;
+};
+
 /* --- The rule ------------------------------------------------------------------------------------------------------ */
 
 /* Where weight decay acts: on the weights before or after the step, in the gradient, or inside the rule's own formula. */
@@ -114,8 +121,9 @@ struct opt_desc {
     enum decay_place decay;
     enum decay_place (*decay_of)(const void *hyper); /* NULL: `decay` */
     unsigned flags;
-    const char *(*problem)(const void *hyper);                     /* a sentence where settings exclude each other, else NULL */
-    int64_t (*row_align)(const struct param *, const void *hyper); /* rows that must stay together; NULL: 1 */
+    const char *(*problem)(const struct opt_rule *rule);            /* a sentence where settings exclude each other, else NULL */
+    const char *(*refuse)(const struct param *, const void *hyper); /* why it cannot take this tensor, else NULL */
+    int64_t (*row_align)(const struct param *, const void *hyper);  /* rows that must stay together; NULL: 1 */
     void (*need)(const struct param *, const void *hyper, struct opt_need *out); /* out is zero on entry; NULL: no sums */
     void (*base)(const struct param *, const void *hyper, struct opt_base *);    /* changes rate and decay of a tensor; NULL: as given */
     void (*prepare)(const struct opt_step *, struct opt_tensor *);               /* once per tensor and step, before its tiles; or NULL */
@@ -132,27 +140,35 @@ struct opt_desc {
     void (*eval_weights)(const void *hyper, const struct opt_tile *, float *out);
 };
 
-/* A rule of the run: the optimizer, its settings and those that the driver serves. */
-struct opt_rule {
-    const struct opt_desc *opt;
-    const void *hyper;
-    const struct rule_common *common;
-};
-
 /* --- What follows from it: pure, for plan and driver alike ---------------------------------------------------------- */
 
-enum extent opt_extent(const struct opt_desc *opt, int slot, const struct param *param, const void *hyper);
-/* Values of a slot with this extent over n_rows rows. */
-int64_t opt_extent_values(enum extent extent, int64_t n_rows, int64_t cols);
-/* Storage bytes of all slots of one whole tensor, each counted once; 0 when it is frozen for ever. */
-size_t opt_slot_bytes(const struct opt_desc *opt, const struct param *param, const void *hyper);
+/* How a slot of a tensor is stored: the whole is [rows, cols]; extent EXTENT_NONE: not at all. An 8-bit slot has a scale per block of
+ * `block` elements as well. */
+struct opt_stored {
+    enum extent extent;
+    enum storage_dtype dtype;
+    int64_t rows, cols, block;
+};
+struct opt_stored opt_stored(const struct opt_rule *rule, int slot, const struct param *param);
+/* Storage bytes of all slots of one whole tensor, each counted once, averages of weights included; 0 when it is frozen for ever. */
+size_t opt_slot_bytes(const struct opt_rule *rule, const struct param *param);
 enum decay_place opt_decay(const struct opt_desc *opt, const void *hyper);
 struct opt_need opt_needs(const struct opt_desc *opt, const struct param *param, const void *hyper);
-int64_t opt_row_align(const struct opt_desc *opt, const struct param *param, const void *hyper);
+int opt_rounds(const struct opt_need *need);
+/* Rows whose terms a rule adds itself; cuts fall on multiples of opt_row_align, which also respects blocks of scales. */
+int64_t opt_block_rows(const struct opt_rule *rule, const struct param *param);
+int64_t opt_row_align(const struct opt_rule *rule, const struct param *param);
+/* Rate and decay of one tensor before any schedule: what the rule makes of the common settings, and layer_decay to the power of the units
+ * above it (a tied head counts as the head). */
+struct opt_base opt_base(const struct opt_rule *rule, const struct param *param, int n_units);
+/* Floating-point operations of a step that cannot be shared by owners of rows: those of `direction`. 0: no whole matrix. */
+double opt_whole_flops(const struct opt_rule *rule, const struct param *param);
+/* The weights to evaluate are not the trained ones. */
+bool opt_has_eval(const struct opt_rule *rule);
 
-/* Exchanges of one tensor per step (a cautious rule has one more, which counts agreeing signs), and how many int64 values each of them
- * adds over the owners. Layouts do not depend on the step: a frozen tensor sends zeros. */
-int opt_exchanges(const struct opt_rule *rule, const struct param *param);
+/* Exchanges of sums: one per round, and a last one where a cautious rule counts agreeing signs. How many int64 values a tensor adds over
+ * the owners in each; 0: it takes no part. Layouts do not depend on the step: a frozen tensor sends zeros. */
+enum { OPT_COUNT_SIGNS = OPT_ROUNDS, OPT_EXCHANGES };
 int64_t opt_exchange_values(const struct opt_rule *rule, const struct param *param, int exchange);
 
 /* Why the settings of a rule do not go together, as a sentence for the user; NULL when they do. */

@@ -27,7 +27,8 @@ static void place_params(struct unit *u, int unit, const struct unit_shape *shap
                                                      .offset = u->count,
                                                      .init = s->init,
                                                      .std = s->std,
-                                                     .row_align = 1 };
+                                                     .row_align = 1,
+                                                     .owner = -1 };
         name_param(&params[u->first_param + i], u->kind, s->name);
         u->count += s->rows * s->cols;
     }

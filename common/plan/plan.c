@@ -31,6 +31,18 @@ static double model_flops(const struct plan *plan)
     return 6 * weights + 6 * (double)m->layers * (double)m->width * (double)m->context;
 }
 
+struct opt_rule plan_rule(const struct plan *plan, int param)
+{
+    const int rule = plan->partition.params[param].rule;
+    const struct rule_config *config = &plan->config->rules[rule];
+    return (struct opt_rule){ .opt = plan->optimizers[rule], .hyper = config->fields, .common = &config->common };
+}
+
+static void tell_rule(const struct config *config, const struct rule_config *rule, const char *why, struct text *problems)
+{
+    text_add(problems, "%s:%d: rule %s: %s\n", rule->file ? rule->file : config->file, rule->line, rule->name, why);
+}
+
 static enum status assign_rules(struct arena *arena, const struct plan_input *in, struct plan *out, struct text *problems)
 {
     struct partition *p = &out->partition;
@@ -50,7 +62,7 @@ static enum status assign_rules(struct arena *arena, const struct plan_input *in
         CHECK(optimizers[r] != NULL);
         const struct rule_config *rule = &in->config->rules[r];
         const char *why = opt_problem(&(struct opt_rule){ optimizers[r], rule->fields, &rule->common });
-        if (why) text_add(problems, "%s:%d: rule %s: %s\n", rule->file ? rule->file : in->config->file, rule->line, rule->name, why);
+        if (why) tell_rule(in->config, rule, why, problems);
     }
     if (problems->length > 0) FAIL(ST_CONFIG, "%s: settings of rules exclude each other", in->config->file);
     out->optimizers = optimizers;
@@ -58,10 +70,39 @@ static enum status assign_rules(struct arena *arena, const struct plan_input *in
         struct param *q = &p->params[i];
         q->rule = rule_of[i];
         q->frozen_until = frozen[i];
-        const struct opt_desc *opt = optimizers[q->rule];
-        q->row_align = opt->row_align ? opt->row_align(q, in->config->rules[q->rule].fields) : 1;
+        const struct opt_rule rule = plan_rule(out, i);
+        q->row_align = opt_row_align(&rule, q);
+        const char *why = rule.opt->refuse != NULL ? rule.opt->refuse(q, rule.hyper) : NULL;
+        if (why == NULL) continue;
+        tell_rule(in->config, &in->config->rules[q->rule], why, problems);
+        FAIL(ST_CONFIG, "%s: rule '%s' takes %s, which its optimizer cannot train", in->config->file, in->config->rules[q->rule].name,
+             q->name);
     }
     return ST_OK;
+}
+
+/* Whole matrices go to the member with the least work so far, the dearest first: within 4/3 of the best balance (Graham 1969). */
+static void assign_owners(struct arena *arena, struct plan *plan)
+{
+    struct partition *p = &plan->partition;
+    double *flops = arena_place_n(arena, (size_t)p->n_params, sizeof *flops);
+    double *load = arena_place_n(arena, (size_t)plan->group, sizeof *load);
+    for (int r = 0; r < plan->group; r++) load[r] = 0;
+    for (int i = 0; i < p->n_params; i++) {
+        const struct opt_rule rule = plan_rule(plan, i);
+        flops[i] = opt_whole_flops(&rule, &p->params[i]);
+        p->params[i].owner = -1;
+    }
+    for (;;) {
+        int dearest = -1, least = 0;
+        for (int i = 0; i < p->n_params; i++)
+            if (flops[i] > 0 && p->params[i].owner < 0 && (dearest < 0 || flops[i] > flops[dearest])) dearest = i;
+        if (dearest < 0) return;
+        for (int r = 1; r < plan->group; r++)
+            if (load[r] < load[least]) least = r;
+        p->params[dearest].owner = least;
+        load[least] += flops[dearest];
+    }
 }
 
 static enum status resolve_groups(const struct plan_input *in, struct plan *out)
@@ -93,6 +134,7 @@ enum status plan_build(struct arena *arena, const struct plan_input *in, struct 
     partition_units(arena, in->shapes, c->model.layers, c->model.tie, &out->partition);
     TRY(assign_rules(arena, in, out, problems));
     partition_cut(arena, &out->partition, out->group);
+    assign_owners(arena, out);
 
     out->micro_tokens = out->micro * out->context;
     out->n_micro = out->sequences / out->micro;
@@ -116,8 +158,8 @@ struct digest128 plan_digest(const struct plan *plan)
         for (int r = 0; r <= p->group; r++) add_number(&t, "cut", p->units[u].cut[r]);
     for (int i = 0; i < p->n_params; i++) {
         const struct param *q = &p->params[i];
-        text_add(&t, "%s %s %lld %lld %d %lld\n", q->name, role_name(q->role), (long long)q->rows, (long long)q->cols, q->rule,
-                 (long long)q->frozen_until);
+        text_add(&t, "%s %s %lld %lld %d %lld %d\n", q->name, role_name(q->role), (long long)q->rows, (long long)q->cols, q->rule,
+                 (long long)q->frozen_until, q->owner);
     }
     const struct digest128 d = digest_bytes(t.data, t.length);
     text_free(&t);
@@ -201,9 +243,32 @@ void plan_traffic(const struct plan *plan, int rank, int64_t step, struct traffi
     arena_close(&arena);
 }
 
+/* Elements of a parameter that a member owns. */
+static int64_t owned_of(const struct partition *p, int param, int member)
+{
+    const struct param *q = &p->params[param];
+    const int64_t begin = max_i64(p->units[q->unit].cut[member], q->offset);
+    const int64_t end = min_i64(p->units[q->unit].cut[member + 1], q->offset + q->rows * q->cols);
+    return max_i64(0, end - begin);
+}
+
+int64_t plan_whole_bytes(const struct plan *plan, int rank, int64_t step)
+{
+    const struct partition *p = &plan->partition;
+    const int member = plan_member(plan, rank);
+    int64_t elements = 0;
+    for (int i = 0; i < p->n_params; i++) {
+        const struct param *q = &p->params[i];
+        if (q->owner < 0 || !plan_trained(plan, i, step)) continue;
+        const int64_t own = owned_of(p, i, member);
+        elements += q->owner == member ? q->rows * q->cols - own : own;
+    }
+    return elements * (int64_t)sizeof(float);
+}
+
 double plan_state_bytes(const struct plan *plan, int param)
 {
     const struct param *q = &plan->partition.params[param];
-    if (q->frozen_until < 0) return 0;
-    return (double)opt_slot_bytes(plan->optimizers[q->rule], q, plan->config->rules[q->rule].fields) / (double)(q->rows * q->cols);
+    const struct opt_rule rule = plan_rule(plan, param);
+    return (double)opt_slot_bytes(&rule, q) / (double)(q->rows * q->cols);
 }

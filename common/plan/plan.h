@@ -64,6 +64,10 @@ struct traffic {
 };
 void plan_traffic(const struct plan *plan, int rank, int64_t step, struct traffic *out);
 
+/* The rule that takes a parameter. */
+struct opt_rule plan_rule(const struct plan *plan, int param);
+/* Bytes that rank r sends in a step so that whole matrices reach their owners and directions come back. */
+int64_t plan_whole_bytes(const struct plan *plan, int rank, int64_t step);
 /* State bytes per parameter of a rule's slots on a tensor. */
 double plan_state_bytes(const struct plan *plan, int param);
 

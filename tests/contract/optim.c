@@ -13,13 +13,18 @@
 /* Beside the defaults of each row: settings that store other slots or need other sums. */
 static const struct variation {
     const char *name, *settings;
-} variations[] = { { "sgd", "momentum=0.9" },
-                   { "sgd", "momentum=0.9:ema:debias nesterov=true decay=before" },
-                   { "adam", "amsgrad=true nadam=torch" },
-                   { "adamw", "granularity=row" },
-                   { "adamw", "granularity=tensor amsgrad=true" },
-                   { "adalayer", "granularity=row amsgrad=true" },
-                   { "adalayer", "nadam=torch" } };
+    struct storage state; /* of the slots; of every other one: fp32 */
+    double average;
+} variations[] = { { .name = "sgd", .settings = "momentum=0.9" },
+                   { .name = "sgd", .settings = "momentum=0.9:ema:debias nesterov=true decay=before" },
+                   { .name = "adam", .settings = "amsgrad=true nadam=torch" },
+                   { .name = "adamw", .settings = "granularity=row" },
+                   { .name = "adamw", .settings = "granularity=tensor amsgrad=true" },
+                   { .name = "adalayer", .settings = "granularity=row amsgrad=true" },
+                   { .name = "adalayer", .settings = "nadam=torch" },
+                   { .name = "adamw", .settings = "", .state = { STORAGE_BF16, 256, 4096 }, .average = 0.9 },
+                   { .name = "adamw", .settings = "amsgrad=true", .state = { STORAGE_Q8, 256, 256 } },
+                   { .name = "lion", .settings = "", .state = { STORAGE_Q8, 64, 0 } } };
 
 enum { MOST_HYPER = 32, STEPS = 4 };
 static const struct virtual_tensor shapes[] = { { 1, 7, 1, 0 }, { 7, 1, 2, 0 }, { 17, 31, 2, 0 }, { 257, 129, 2, 0 }, { 1, 300, 1, 0 } };
@@ -43,10 +48,12 @@ static void setup_of(int i, struct virtual_setup *setup, double hyper[MOST_HYPER
     } else {
         const struct variation *v = &variations[i - n_rows()];
         settings = v->settings;
+        setup->common.state = v->state;
+        setup->common.average = v->average;
         for (int k = 0; opt_table[k] != NULL; k++)
             if (strcmp(opt_table[k]->variant.name, v->name) == 0) setup->opt = opt_table[k];
     }
-    setup->common.clip = true;
+    setup->common.clip = CLIP_GLOBAL;
     setup->common.cautious = i % 2 == 1;
     ck_assert(setup->opt != NULL && setup->opt->variant.bytes <= MOST_HYPER * sizeof(double));
     fields_fill(&setup->opt->variant, settings, hyper);
@@ -132,12 +139,14 @@ START_TEST(stored_slots_take_the_bytes_that_the_plan_counts)
     virtual_open(&w, &setup, VIRTUAL_RANKS, 2);
     for (int t = 0; t < N_SHAPES; t++) {
         size_t bytes = 0;
-        for (int k = 0; k < OPT_MAX_SLOTS; k++) {
+        for (int k = 0; k < DRIVER_SLOTS; k++) {
             struct driver_slot s;
             for (int r = 0; r < VIRTUAL_RANKS; r++)
-                if (driver_slot(w.driver[r], t, k, &s) && s.writes) bytes += (size_t)((s.row_end - s.row_begin) * s.cols) * sizeof(float);
+                if (driver_slot(w.driver[r], t, k, &s) && s.writes)
+                    bytes += (size_t)((s.row_end - s.row_begin) * s.cols) * dtype_bytes(s.dtype);
         }
-        ck_assert_uint_eq(bytes, opt_slot_bytes(setup.opt, &w.plan.partition.params[t], hyper));
+        const struct opt_rule rule = plan_rule(&w.plan, t);
+        ck_assert_uint_eq(bytes, opt_slot_bytes(&rule, &w.plan.partition.params[t]));
     }
     virtual_close(&w);
 }
@@ -155,7 +164,8 @@ START_TEST(a_measured_driver_needs_exactly_what_it_places)
     for (int t = 0; t < N_SHAPES; t++) piece[t] = (struct driver_piece){ .param = t, .row_end = shapes[t].rows };
     ck_assert_int_eq(arena_open_measuring(&measuring, "measuring"), ST_OK);
     arena_open_growing(&tables, "tables");
-    (void)driver_place(&measuring, &tables, &w.plan, parallel_threads(), piece, N_SHAPES);
+    const struct driver_group alone = { 0, 1, NULL };
+    (void)driver_place(&measuring, &tables, &w.plan, parallel_threads(), &alone, piece, N_SHAPES);
     ck_assert_uint_eq(measuring.peak, w.memory.used);
     arena_close(&measuring);
     arena_close(&tables);

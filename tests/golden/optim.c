@@ -81,7 +81,7 @@ static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
                                    .clip = clip,
                                    .common = { .lr = lr,
                                                .weight_decay = decay,
-                                               .clip = strstr(driver, "clip") != NULL,
+                                               .clip = strstr(driver, "clip") != NULL ? CLIP_GLOBAL : CLIP_NONE,
                                                .cautious = strstr(driver, "cautious ") != NULL || strstr(driver, "cautious\n") != NULL,
                                                .cautious_decay = strstr(driver, "cautious_decay") != NULL } };
     memcpy(setup.tensor, p->shape, sizeof p->shape);

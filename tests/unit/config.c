@@ -181,7 +181,7 @@ START_TEST(words_and_numbers_in_their_other_forms)
                                  NULL };
     const struct config *c = parse_good(yaml, fine);
     ck_assert_double_eq(c->clip, 0);
-    ck_assert(!c->rules[3].common.clip && c->rules[2].common.clip);
+    ck_assert(c->rules[3].common.clip == CLIP_NONE && c->rules[2].common.clip == CLIP_GLOBAL);
     ck_assert_int_eq(c->parallel.group, 2);
     ck_assert_int_eq(c->parallel.window, 0);
     ck_assert_int_eq(c->checkpoint.every, 0);
@@ -310,7 +310,7 @@ static const struct refused {
     { "warmup: 5%", "warmup: 80%", "t.yaml:10:15: ", "warmup + decay is 715 steps, more than run.steps (650)" },
     { "main: {type", "ma.in: {type", "t.yaml:10:15: ", "'ma.in' is no name" },
     { "optimizer: adamw, lr: 4e-3", "optimizer: adamw, lr: fast",
-      "t.yaml:11:36: ", "optimizer.defaults.lr: expected a number from 0 to 1e+06, not 'fast'" },
+      "t.yaml:11:36: ", "optimizer.defaults.lr: expected a number from 0 to 1e+06, or 'none', not 'fast'" },
     { "optimizer: adamw, ", "", "t.yaml:11:3: ", "optimizer.defaults: optimizer must be given: one of adamw" },
     { "betas: [0.9, 0.95]", "betas: [0.9]", "t.yaml:11:49: ", "expected a list of 2 numbers from 0 to 1, not 1" },
     { "betas: [0.9, 0.95]", "betas: [0.9, 1.5]", "t.yaml:11:55: ", "expected a number from 0 to 1, not '1.5'" },
@@ -521,9 +521,11 @@ START_TEST(the_resolved_file_holds_every_key)
         ck_assert_msg(strstr(text, key) != NULL, "%s is missing in\n%s", key, text);
     }
     ck_assert_ptr_nonnull(strstr(text, "    main: {type: wsd, warmup: 5%, decay: 30%, floor: 0}\n"));
-    ck_assert_ptr_nonnull(
-        strstr(text, "    - {name: gains, match: {role: [norm, bias]}, optimizer: adamw, lr: 0.004, weight_decay: 0, schedule: main, "
-                     "clip: global, decay_mode: lr, cautious: false, cautious_decay: false, betas: [0.9, 0.95], eps: 1e-08}\n"));
+    ck_assert_ptr_nonnull(strstr(
+        text,
+        "    - {name: gains, match: {role: [norm, bias]}, optimizer: adamw, lr: 0.004, layer_decay: 1, weight_decay: 0, schedule: main, "
+        "clip: global, clip_rows: none, decay_mode: lr, cautious: false, cautious_decay: false, average: none, state: fp32, betas: [0.9, "
+        "0.95], eps: 1e-08}\n"));
     free(text);
 }
 END_TEST

@@ -32,7 +32,7 @@ static void ck_theta(int64_t i, double expected) { ck_assert_double_eq_tol((doub
 START_TEST(the_norm_is_over_sums_and_the_factor_is_pytorchs)
 {
     struct virtual_setup setup = sgd("", 1, 2);
-    setup.common.clip = true;
+    setup.common.clip = CLIP_GLOBAL;
     setup.clip = 0.5;
     start(&setup, (float[]){ 0, 0 });
     w.divisor = 4;
@@ -64,7 +64,7 @@ END_TEST
 START_TEST(the_norm_does_not_depend_on_cuts_and_changes_nothing)
 {
     struct virtual_setup setup = sgd("momentum=0.9", 101, 13);
-    setup.common.clip = true;
+    setup.common.clip = CLIP_GLOBAL;
     struct virtual_world cut;
     virtual_open(&w, &setup, 1, 0);
     virtual_open(&cut, &setup, 4, 7);
@@ -185,9 +185,9 @@ START_TEST(sums_are_exact_to_the_last_bit_for_any_cut)
         ck_assert_ptr_null(virtual_difference(&w, &cut));
         virtual_close(&cut);
     }
-    float low[11], high[11];
-    int64_t n;
-    ck_assert(virtual_slot(&w, 0, 2, low, &n) && virtual_slot(&w, 0, 3, high, &n));
+    int64_t bytes;
+    const float *low = virtual_slot(&w, 0, 2, &bytes), *high = virtual_slot(&w, 0, 3, &bytes);
+    ck_assert(low != NULL && high != NULL && bytes == sizeof(float[11]));
     for (int j = 0; j < 11; j++) {
         double sum;
         memcpy(&sum, &low[j], sizeof(float));
@@ -243,7 +243,7 @@ START_TEST(a_frozen_tensor_rests_and_starts_fresh_while_the_exchange_keeps_its_l
                                          .opt = &opt_adalayer,
                                          .hyper = adalayer,
                                          .clip = 1,
-                                         .common = { .lr = 1, .weight_decay = 0.1, .clip = true } };
+                                         .common = { .lr = 1, .weight_decay = 0.1, .clip = CLIP_GLOBAL } };
     struct virtual_world still, late;
     virtual_open(&still, &setup, 1, 0);
     virtual_open(&w, &setup, 2, 4);
@@ -260,14 +260,14 @@ START_TEST(a_frozen_tensor_rests_and_starts_fresh_while_the_exchange_keeps_its_l
     /* step 3 moves tensor 0 as the first step of a run would */
     struct virtual_setup alone = setup;
     alone.tensor[0].frozen_until = 0;
-    alone.common.clip = false;
+    alone.common.clip = CLIP_NONE;
     virtual_open(&late, &alone, 1, 0);
     virtual_close(&still);
     virtual_open(&still, &setup, 1, 0);
     late.step = 2;
     virtual_random_gradients(&late, 1);
     virtual_random_gradients(&w, 1);
-    w.config->clip = 0;
+    w.setup.clip = 0;
     virtual_step(&w, 0.1);
     virtual_step(&late, 0.1);
     ck_assert_mem_eq(w.theta[0], late.theta[0], 15 * sizeof(float));
@@ -296,16 +296,134 @@ START_TEST(the_rounded_copy_follows_the_weights)
 }
 END_TEST
 
+START_TEST(a_rule_with_a_bound_of_its_own_is_clipped_by_its_own_norm)
+{
+    struct virtual_setup setup = sgd("", 1, 2);
+    setup.common.clip = 0.25;
+    setup.clip = 1e-3; /* the global bound is not for it */
+    start(&setup, (float[]){ 0, 0 });
+    virtual_gradient(&w, 0, (float[]){ 3, 4 });
+    virtual_step(&w, 1);
+    ck_theta(0, -3 * 0.25 / (5 + 1e-6));
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(rows_are_clipped_beside_their_weights)
+{
+    struct virtual_setup setup = sgd("", 3, 2);
+    setup.common.clip_rows = 0.1;
+    start(&setup, (float[]){ 3, 4, 0, 0, 30, 40 });
+    virtual_gradient(&w, 0, (float[]){ 0, 2, 0, 1, 0, 2 }); /* bounds: 0.1 * 5, 0.1 * 1e-3, 0.1 * 50 */
+    virtual_step(&w, 1);
+    ck_theta(1, 4 - 0.5);
+    ck_theta(3, -1e-4);
+    ck_assert_double_eq_tol((double)w.theta[0][5], 40 - 2, 1e-5);
+    virtual_close(&w);
+}
+END_TEST
+
+START_TEST(layers_below_learn_at_smaller_rates)
+{
+    static const struct rule_common common = { .lr = 2, .layer_decay = 0.5 };
+    const struct opt_rule rule = { &opt_sgd, hyper, &common };
+    const struct param embedding = { .unit = 0, .role = ROLE_EMBEDDING }, low = { .unit = 1 }, top = { .unit = 3, .role = ROLE_NORM },
+                       tied = { .unit = 0, .role = ROLE_HEAD };
+    ck_assert_double_eq(opt_base(&rule, &top, 4).lr, 2);
+    ck_assert_double_eq(opt_base(&rule, &low, 4).lr, 0.5);
+    ck_assert_double_eq(opt_base(&rule, &embedding, 4).lr, 0.25);
+    ck_assert_double_eq(opt_base(&rule, &tied, 4).lr, 2);
+}
+END_TEST
+
+START_TEST(an_average_follows_the_weights_and_changes_places_with_them)
+{
+    struct virtual_setup setup = sgd("", 1, 1);
+    setup.common.average = 0.75;
+    start(&setup, (float[]){ 8 });
+    ck_assert(!driver_evaluate(w.driver[0], true)); /* before the first update there is none */
+    ck_assert(!driver_evaluate(w.driver[0], false));
+    for (int i = 0; i < 2; i++) {
+        virtual_gradient(&w, 0, (float[]){ 4 });
+        virtual_step(&w, 1);
+    }
+    ck_theta(0, 0);
+    ck_assert(driver_evaluate(w.driver[0], true));
+    ck_theta(0, 0.75 * (0.75 * 8 + 0.25 * 4) + 0.25 * 0);
+    ck_assert_uint_eq(w.rounded[0][0], f32_to_bf16(w.theta[0][0]));
+    ck_assert(driver_evaluate(w.driver[0], false));
+    ck_theta(0, 0);
+    virtual_close(&w);
+}
+END_TEST
+
+/* Column sums of a whole matrix: what an owner that saw only some of the rows would get wrong. */
+static void whole_need(const struct param *p, const void *h, struct opt_need *out) { (void)h, out->whole = p->n_dims == 2; }
+static double whole_flops(const struct param *p, const void *h) { return (void)h, (double)(p->rows * p->cols); }
+static void whole_direction(const struct opt_step *s, struct opt_matrix *m)
+{
+    const struct param *p = m->tensor->param;
+    m->slot[0][0] += 1;
+    for (int64_t j = 0; j < p->cols; j++) {
+        float sum = 0;
+        for (int64_t i = 0; i < p->rows; i++) sum += m->u[i * p->cols + j];
+        for (int64_t i = 0; i < p->rows; i++) m->u[i * p->cols + j] = sum * m->slot[0][0] * (float)s->t;
+    }
+}
+static const struct opt_slot whole_slots[] = { { .name = "calls", .extent = AT_OWNER } };
+static const struct opt_desc whole = { .slots = whole_slots,
+                                       .n_slots = 1,
+                                       .need = whole_need,
+                                       .propose = after_propose,
+                                       .direction = whole_direction,
+                                       .whole_flops = whole_flops };
+
+START_TEST(whole_matrices_are_directed_by_any_owner_with_the_same_bits)
+{
+    struct virtual_setup setup = sgd("", 3, 2);
+    setup.opt = &whole;
+    start(&setup, (float[]){ 0, 0, 0, 0, 0, 0 });
+    virtual_gradient(&w, 0, (float[]){ 1, 10, 2, 20, 3, 30 });
+    virtual_step(&w, 0.5);
+    for (int64_t i = 0; i < 3; i++) {
+        ck_theta(2 * i, -0.5 * 6);
+        ck_theta(2 * i + 1, -0.5 * 60);
+    }
+    virtual_close(&w);
+
+    setup.n_tensors = 3;
+    setup.common.cautious = _i == 1;
+    memcpy(setup.tensor, (struct virtual_tensor[]){ { 31, 7, 2, 0 }, { 1, 9, 1, 0 }, { 5, 64, 2, 2 } }, 3 * sizeof setup.tensor[0]);
+    virtual_open(&w, &setup, 1, 0);
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct virtual_world cut;
+        virtual_open(&cut, &setup, 1 + (int)seed % VIRTUAL_RANKS, seed);
+        for (int step = 0; step < 3; step++) {
+            if (seed == 0) {
+                virtual_random_gradients(&w, 1);
+                virtual_step(&w, 0.1);
+            }
+            virtual_random_gradients(&cut, 1);
+            virtual_step(&cut, 0.1);
+        }
+        const char *difference = virtual_difference(&w, &cut);
+        ck_assert_msg(difference == NULL, "cut %d: %s", (int)seed, difference);
+        virtual_close(&cut);
+    }
+    virtual_close(&w);
+}
+END_TEST
+
 START_TEST(settings_that_exclude_each_other_are_told)
 {
     static const struct {
         const struct opt_desc *opt;
         const char *settings;
         struct rule_common common;
-    } bad[] = { { &opt_sgd, "nesterov=true", { .clip = true } },
-                { &opt_sgd, "momentum=0.9 nesterov=true dampening=0.1", { .clip = true } },
-                { &opt_sgd, "momentum=0.9:ema dampening=0.1", { .clip = true } },
-                { &opt_sgd, "momentum=0.9::debias", { .clip = true } },
+    } bad[] = { { &opt_sgd, "nesterov=true", { .clip = CLIP_GLOBAL } },
+                { &opt_sgd, "momentum=0.9 nesterov=true dampening=0.1", { .clip = CLIP_GLOBAL } },
+                { &opt_sgd, "momentum=0.9:ema dampening=0.1", { .clip = CLIP_GLOBAL } },
+                { &opt_sgd, "momentum=0.9::debias", { .clip = CLIP_GLOBAL } },
                 { &opt_sgd, "decay=l2", { .cautious_decay = true } },
                 { &opt_adam, "", { .decay_mode = DECAY_MODE_INDEPENDENT } } };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -348,6 +466,11 @@ int main(void)
     tcase_add_test(t, cautious_decay_spares_weights_that_the_step_lets_grow);
     tcase_add_test(t, a_frozen_tensor_rests_and_starts_fresh_while_the_exchange_keeps_its_length);
     tcase_add_test(t, the_rounded_copy_follows_the_weights);
+    tcase_add_test(t, a_rule_with_a_bound_of_its_own_is_clipped_by_its_own_norm);
+    tcase_add_test(t, rows_are_clipped_beside_their_weights);
+    tcase_add_test(t, layers_below_learn_at_smaller_rates);
+    tcase_add_test(t, an_average_follows_the_weights_and_changes_places_with_them);
+    tcase_add_loop_test(t, whole_matrices_are_directed_by_any_owner_with_the_same_bits, 0, 2);
     tcase_add_test(t, settings_that_exclude_each_other_are_told);
     tcase_add_loop_test(t, column_sums_of_extreme_gradients_stay_in_range, 10, 106);
     Suite *suite = suite_create("driver");

@@ -1,4 +1,5 @@
-/* private.h: what place.c and drive.c share. */
+/* private.h: what the files of the driver share: place.c (memory), drive.c (the loop over tiles), whole.c (matrices at their owners),
+ * state.c (the way to state for checkpoints, and the weights to evaluate). */
 #ifndef LAMINA_OPTIM_PRIVATE_H
 #define LAMINA_OPTIM_PRIVATE_H
 #ifndef LAMINA_OPTIM_INSIDE
@@ -7,6 +8,21 @@
 
 #include "worker/optim/driver.h"
 
+/* A slot of the owned rows, as it is stored. */
+struct stored {
+    struct opt_stored whole;
+    void *data;   /* from the first owned row on; NULL: none */
+    float *scale; /* 8-bit: of each block of the owned rows */
+};
+
+/* What one tensor does in one step; the same at every owner. */
+struct update {
+    bool active; /* not frozen */
+    struct opt_step step;
+    struct opt_tensor tensor;
+    float keep, rate; /* theta <- keep*theta - rate*u */
+};
+
 /* The owned rows of one parameter. */
 struct span {
     struct driver_piece piece;
@@ -14,24 +30,37 @@ struct span {
     struct opt_rule rule;
     struct opt_need need;
     enum decay_place place;
-    int rounds, exchanges;           /* exchanges = rounds, and one for the count of signs */
-    int64_t value_at[DRIVER_ROUNDS]; /* where this parameter's values stand in the exchange */
-    int64_t block_rows, tile_rows;   /* rows that stay together; rows worked on at a time */
+    int rounds;                      /* of sums */
+    bool plain;                      /* neither sums nor a whole matrix nor signs to count: one pass over memory */
+    int64_t value_at[OPT_EXCHANGES]; /* where this parameter's values stand in the exchange */
+    int64_t block_rows, tile_rows;   /* rows whose terms a rule adds itself; rows worked on at a time */
     int first_task, n_tasks;
-    float *slot[OPT_MAX_SLOTS];
-    enum extent extent[OPT_MAX_SLOTS];
-    float *u; /* the span's directions where exchanges > 0; else tiles use scratch */
+    struct stored slot[OPT_MAX_SLOTS];
+    float *average; /* NULL: none is kept */
+    float *kept;    /* trained weights while others are evaluated; NULL: they can be found again without */
+    float *u;       /* the span's directions where not plain; else tiles use scratch */
 
     /* this step */
-    bool active; /* not frozen */
-    struct opt_step step;
-    struct opt_tensor tensor;
+    struct update now;
     struct opt_sums sums;
-    float keep, rate; /* theta <- keep*theta - rate*u */
-    float boost;      /* cautious: what the agreeing part of u is multiplied by */
-    int exponent;     /* gradients are sum * 2^-exponent / divisor, clipped */
+    float boost;  /* cautious: what the agreeing part of u is multiplied by */
+    int exponent; /* gradients are sum * 2^-exponent / divisor, clipped */
     double divisor;
     int column_exponent[OPT_ROUNDS];
+};
+
+/* A whole matrix whose owner is this rank. */
+struct owned {
+    int param;
+    struct opt_rule rule;
+    struct update now;
+    struct opt_matrix whole; /* u: the span's own in a group of one */
+};
+
+struct route {
+    const struct param *param;
+    int index, peer; /* peer: the owner, or the rank of the rows where the owner is this rank */
+    int64_t begin, end;
 };
 
 /* A run of rows that one thread works on, and its share of the sums. Cut by shape; the bits do not depend on the cut. */
@@ -45,21 +74,34 @@ struct task {
 
 struct scratch {
     float *grad, *u;
+    float *state[OPT_MAX_SLOTS]; /* slots that are not stored as fp32, of a tile */
     double *column;
+    void *whole; /* of `direction` */
 };
 
 struct driver {
     const struct plan *plan;
-    int n_spans, n_tasks, threads;
+    struct driver_group group;
+    int n_spans, n_tasks, n_owned, threads;
     struct span *spans;
     struct task *tasks;
-    struct scratch *scratch; /* [threads] */
-    int *span_of;            /* [n_params]: index of the span, -1: nothing owned */
-    int64_t *updates;        /* [n_params] */
-    int64_t *values;         /* one round's exchange */
-    int64_t n_values[DRIVER_ROUNDS];
+    struct owned *owned;              /* the dearest first */
+    struct scratch *scratch;          /* [threads] */
+    int *span_of;                     /* [n_params]: index of the span, -1: nothing owned */
+    int64_t *updates;                 /* [n_params] */
+    int64_t *scope;                   /* [n_params] elements of the tensors that share sums with it in this step */
+    int64_t *values;                  /* one round's exchange */
+    int64_t *value_at[OPT_EXCHANGES]; /* [n_params] */
+    int64_t n_values[OPT_EXCHANGES];
+    struct route *routes;               /* [ranks] */
+    struct comm_message *sends, *recvs; /* [matrices * ranks] */
+    int64_t step;                       /* of driver_begin */
+    bool evaluating;
 };
 
-struct opt_rule driver_rule(const struct plan *plan, int param);
+/* drive.c: run one stage of all spans that `takes` accepts. Stage 0 proposes, stage k takes in the sums of round k-1; then */
+enum { STAGE_DIRECTED = OPT_ROUNDS + 1, STAGE_MOVE };
+void drive_stage(struct driver *d, int stage, bool (*takes)(const struct span *));
+void drive_update(const struct driver *d, const struct driver_step *now, int param, const struct opt_rule *rule, struct update *out);
 
 #endif

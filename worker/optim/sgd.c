@@ -21,9 +21,9 @@ static enum decay_place sgd_decay_of(const void *hyper)
     return ((const struct sgd *)hyper)->decay == SGD_DECAY_L2 ? DECAY_L2 : DECAY_BEFORE;
 }
 
-static const char *sgd_problem(const void *hyper)
+static const char *sgd_problem(const struct opt_rule *rule)
 {
-    const struct sgd *h = hyper;
+    const struct sgd *h = rule->hyper;
     const bool heavy = h->momentum.form == MOMENTUM_HEAVY;
     if (h->nesterov && (h->momentum.beta == 0 || h->dampening != 0)) return "nesterov needs a momentum, and no dampening";
     if (h->dampening != 0 && (h->momentum.beta == 0 || !heavy)) return "dampening needs a momentum of the form heavy";

@@ -41,9 +41,8 @@ static enum status read_windows(struct worker *w, const struct tokens *t, const 
     return ST_OK;
 }
 
-enum status worker_evaluate(const struct comm *world, struct worker *w, int source, int64_t batches, struct eval_result *out)
+static enum status evaluate(const struct comm *world, struct worker *w, int source, int64_t batches, struct eval_result *out)
 {
-    CHECK(source < w->n_valid);
     const struct tokens *t = &w->valid[source];
     const struct windows s = share_windows(w, t, batches);
     const int64_t window = w->plan->window, micro = w->plan->micro;
@@ -68,4 +67,15 @@ enum status worker_evaluate(const struct comm *world, struct worker *w, int sour
     const double tokens_per_byte = t->text_bytes > 0 ? (double)t->n_tokens / (double)t->text_bytes : (double)NAN;
     out->bits_per_byte = out->loss / 0.69314718055994530942 * tokens_per_byte;
     return ST_OK;
+}
+
+/* The weights to evaluate take the place of the trained ones and give it back, also after a failure. */
+enum status worker_evaluate(const struct comm *world, struct worker *w, int source, int64_t batches, struct eval_result *out)
+{
+    CHECK(source < w->n_valid);
+    const bool averages = w->mode == WORKER_TRAIN && w->plan->config->eval.weights == EVAL_AVERAGE;
+    if (averages && driver_evaluate(w->driver, true)) w->stale = true;
+    const enum status s = evaluate(world, w, source, batches, out);
+    if (averages && driver_evaluate(w->driver, false)) w->stale = true;
+    return s;
 }

@@ -68,7 +68,7 @@ enum status exchange_reduce_wait(const struct comm *shard, struct worker *w, int
 void exchange_poll(void *worker)
 {
     struct worker *w = worker;
-    if (w->gathering_unit >= 0) comm_poll(w->shard);
+    if (w->gathering_unit >= 0 || w->travelling) comm_poll(w->shard);
     if (w->reducing_unit >= 0) slices_poll(w->slices);
 }
 

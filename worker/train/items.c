@@ -22,6 +22,7 @@ static struct item weights_item(const struct worker *w, int param)
     const struct param *q = &w->plan->partition.params[param];
     const struct piece own = find_piece(w, param), share = place_share(w, own);
     struct item it = { .n_dims = q->n_dims,
+                       .dtype = DT_F32,
                        .rows = q->rows,
                        .cols = q->cols,
                        .held_begin = own.row_begin,
@@ -33,22 +34,23 @@ static struct item weights_item(const struct worker *w, int param)
     return it;
 }
 
+/* Replicas of a span share the work on its rows; of what one owner holds whole, the first group's is the writer. */
 static bool slot_item(const struct worker *w, int param, int slot, struct item *out)
 {
     struct driver_slot s;
     if (!driver_slot(w->driver, param, slot, &s)) return false;
-    *out = (struct item){
-        .n_dims = s.rows == 1 ? 1 : 2, .rows = s.rows, .cols = s.cols, .held_begin = s.row_begin, .held_end = s.row_end, .data = s.data
-    };
+    *out = (struct item){ .n_dims = s.rows == 1 ? 1 : 2,
+                          .dtype = s.dtype,
+                          .rows = s.rows,
+                          .cols = s.cols,
+                          .held_begin = s.row_begin,
+                          .held_end = s.row_end,
+                          .data = s.data };
     snprintf(out->name, sizeof out->name, "state/%s.%s", w->plan->partition.params[param].name, s.name);
-    if (s.data == NULL) {
-        out->held_begin = out->held_end = 0;
-    } else if (s.rows == w->plan->partition.params[param].rows) { /* lies with the rows: replicas share the work */
+    if (s.split && s.data != NULL) {
         const struct piece share = place_share(w, (struct piece){ param, s.row_begin, s.row_end });
-        if (s.writes) {
-            out->write_begin = share.row_begin;
-            out->write_end = share.row_end;
-        }
+        out->write_begin = share.row_begin;
+        out->write_end = share.row_end;
     } else if (s.writes && plan_group(w->plan, w->rank) == 0) {
         out->write_end = s.rows;
     }
@@ -58,12 +60,12 @@ static bool slot_item(const struct worker *w, int param, int slot, struct item *
 void items_list(struct worker *w, struct arena *arena, bool state, struct items *out)
 {
     const struct partition *p = &w->plan->partition;
-    const size_t most = (size_t)p->n_params * (state ? 1 + OPT_MAX_SLOTS : 1);
+    const size_t most = (size_t)p->n_params * (state ? 1 + DRIVER_SLOTS : 1);
     *out = (struct items){ .item = arena_place_n(arena, most, sizeof *out->item) };
     for (int k = 0; k < p->n_params; k++) out->item[out->n++] = weights_item(w, p->by_name[k]);
     out->n_weights = out->n;
     for (int k = 0; state && k < p->n_params; k++)
-        for (int slot = 0; slot < OPT_MAX_SLOTS; slot++) out->n += slot_item(w, p->by_name[k], slot, &out->item[out->n]);
+        for (int slot = 0; slot < DRIVER_SLOTS; slot++) out->n += slot_item(w, p->by_name[k], slot, &out->item[out->n]);
 }
 
 /* --- Digest ------------------------------------------------------------------------------------------------------------ */
@@ -91,7 +93,8 @@ static void hash_task(void *context, int64_t task, int thread)
     const int64_t begin = it->write_begin + task * DIGEST_ROWS, end = min_i64(begin + DIGEST_ROWS, it->write_end);
     memset(h->sum[task], 0, sizeof h->sum[task]);
     for (int64_t row = begin; row < end; row++) {
-        const struct digest128 bytes = digest_bytes(it->data + (row - it->held_begin) * it->cols, (size_t)it->cols * sizeof(float));
+        const size_t row_bytes = (size_t)it->cols * dtype_bytes(it->dtype);
+        const struct digest128 bytes = digest_bytes((const char *)it->data + (size_t)(row - it->held_begin) * row_bytes, row_bytes);
         const uint64_t with_number[3] = { (uint64_t)row, bytes.high, bytes.low };
         add_digest(h->sum[task], digest_bytes(with_number, sizeof with_number));
     }
@@ -115,7 +118,7 @@ static struct digest128 digest_list(const struct items *items, int64_t (*sums)[P
         const struct item *it = &items->item[i];
         const int64_t shape[2] = { it->rows, it->cols };
         digest_add(stream, it->name, strlen(it->name) + 1);
-        digest_add(stream, "fp32", 5);
+        digest_add(stream, dtype_name(it->dtype), strlen(dtype_name(it->dtype)) + 1);
         digest_add(stream, shape, sizeof shape);
         digest_add(stream, sums[i], sizeof sums[i]);
     }

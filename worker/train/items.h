@@ -8,10 +8,11 @@
 struct item {
     char name[112]; /* "weights/blocks.0.attn.q.weight", "state/blocks.0.attn.q.weight.m" */
     int n_dims;
-    int64_t rows, cols;             /* of the whole tensor; fp32 */
+    enum dtype dtype;
+    int64_t rows, cols;             /* of the whole tensor */
     int64_t held_begin, held_end;   /* rows in this rank's memory */
     int64_t write_begin, write_end; /* those of them that it writes and hashes: every row has one writer in the world */
-    float *data;                    /* of held_begin */
+    void *data;                     /* of held_begin */
 };
 struct items {
     int n, n_weights;

@@ -72,9 +72,21 @@ static void place_exchange(struct worker *w)
     w->slices = slices_place(&w->step, plan->group);
 }
 
+/* Which rows of a parameter the members of the group own: [group + 1]. */
+static const int64_t *row_cut(struct arena *tables, const struct partition *p, int param)
+{
+    const struct param *q = &p->params[param];
+    int64_t *cut = arena_place_n(tables, (size_t)p->group + 1, sizeof *cut);
+    for (int r = 0; r <= p->group; r++) cut[r] = max_i64(0, min_i64((p->units[q->unit].cut[r] - q->offset) / q->cols, q->rows));
+    return cut;
+}
+
 static void place_driver(struct worker *w)
 {
     const struct partition *p = &w->plan->partition;
+    const int64_t **cuts = arena_place_n(&w->tables, (size_t)p->n_params, sizeof *cuts);
+    for (int i = 0; i < p->n_params; i++) cuts[i] = p->params[i].owner >= 0 ? row_cut(&w->tables, p, i) : NULL;
+    const struct driver_group group = { w->member, w->plan->group, cuts };
     struct driver_piece *pieces = arena_place_n(&w->tables, (size_t)p->n_params, sizeof *pieces);
     int n = 0;
     for (int u = 0; u < p->n_units; u++) {
@@ -91,7 +103,7 @@ static void place_driver(struct worker *w)
                                                  .rounded = w->plan->compute == DT_BF16 ? (uint16_t *)(void *)m->own_weights + at : NULL };
         }
     }
-    w->driver = driver_place(&w->run, &w->tables, w->plan, w->threads, pieces, n);
+    w->driver = driver_place(&w->run, &w->tables, w->plan, w->threads, &group, pieces, n);
 }
 
 /* Boundary activations: training keeps one per unit and microbatch of the window, evaluation two per microbatch. */
@@ -183,7 +195,7 @@ void place_worker(struct worker *w)
     w->exponent = arena_place_n(&w->tables, n, sizeof *w->exponent);
     w->before_max = arena_place_n(&w->tables, n, sizeof *w->before_max);
     w->max_bits = arena_place_n(&w->tables, n, sizeof *w->max_bits);
-    w->record_bytes = report_bytes((int)n);
+    w->record_bytes = report_bytes(plan->config->n_rules, (int)n);
     w->record = arena_place(&w->tables, w->record_bytes);
     if (w->mode == WORKER_TRAIN) place_driver(w);
 }

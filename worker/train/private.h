@@ -53,7 +53,8 @@ struct worker {
     struct comm_request gathering;
     int gathering_unit, reducing_unit; /* -1: none */
     struct slices *slices;
-    bool stale; /* masters are newer than the weights other ranks hold */
+    bool stale;      /* masters are newer than the weights other ranks hold */
+    bool travelling; /* messages of whole matrices are on their way */
 
     int *exponent;                   /* [n_params] F of the next attempt */
     uint32_t *before_max, *max_bits; /* [n_params] the maximum that set F; of this attempt */

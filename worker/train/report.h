@@ -15,14 +15,16 @@ struct report_record {
     int64_t code, code_rank;                                               /* worst status, and the lowest rank that has it */
     int64_t signals;                                                       /* OR */
     int64_t tokens;                                                        /* sum */
-    struct super loss, norm;                                               /* sums, normalised */
+    struct super loss;                                                     /* sum, normalised */
     int64_t least_ns[TIME_COUNT], sum_ns[TIME_COUNT], most_ns[TIME_COUNT]; /* of the step before */
     int64_t slowest;                                                       /* compute time in microseconds << 20 | rank: maximum */
-    int64_t n_params;
-    uint32_t max_bits[]; /* [n_params] maximum */
+    int64_t n_rules, n_params;
+    struct super norm[]; /* [n_rules] squares of the gradients of each rule that clips, normalised; then the maxima */
 };
 
-size_t report_bytes(int n_params);
+size_t report_bytes(int n_rules, int n_params);
+/* [n_params] largest |contribution| of each parameter, as bits of an fp32: maximum. */
+uint32_t *report_max_bits(struct report_record *r);
 /* inout = inout (+) in; commutative and associative. */
 void report_combine(const void *in, void *inout, size_t n);
 

@@ -9,6 +9,8 @@
 #include "worker/optim/optim.h"
 #include "worker/schedules/schedules.h"
 
+#include <math.h>
+
 const struct config_tables *worker_tables(void)
 {
     enum { MOST = 64 };
@@ -77,16 +79,18 @@ void worker_fingerprint(const struct plan *plan, struct fingerprint *out)
 double worker_lr(const struct config *config, int rule, int64_t step)
 {
     const struct rule_config *r = &config->rules[rule];
+    if (r->common.lr == RATE_NONE) return (double)NAN;
     return r->common.lr * schedule_factor(&config->schedules[r->schedule], step, config->run.steps);
 }
 
 void worker_traffic(const struct plan *plan, int rank, int64_t step, struct traffic *out)
 {
     plan_traffic(plan, rank, step, out);
-    for (int round = 0; round < DRIVER_ROUNDS; round++) {
-        const int64_t bytes = driver_exchange_values(plan, round) * (int64_t)sizeof(int64_t);
+    for (int exchange = 0; exchange < OPT_EXCHANGES; exchange++) {
+        const int64_t bytes = driver_exchange_values(plan, exchange) * (int64_t)sizeof(int64_t);
         out->bytes[COMM_OPTIMIZER] += 2 * bytes * (plan->group - 1) / plan->group;
     }
+    out->bytes[COMM_OPTIMIZER] += plan_whole_bytes(plan, rank, step);
 }
 
 void worker_print_tapes(const struct plan *plan, struct text *out)

@@ -7,6 +7,7 @@
 #include "common/base/fault.h"
 #include "common/store/state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What the trajectory depends on besides tensors and counters: one value per parameter, in name order. */
@@ -74,7 +75,7 @@ enum { EXTRA_EXPONENT, EXTRA_LARGEST, EXTRA_UPDATES, EXTRA_CONFIG, EXTRA_COUNT }
 
 static struct state_entry entry_of(const struct item *it)
 {
-    struct state_entry e = { .dtype = DT_F32, .n_dims = it->n_dims, .rows = it->rows, .cols = it->cols };
+    struct state_entry e = { .dtype = it->dtype, .n_dims = it->n_dims, .rows = it->rows, .cols = it->cols };
     _Static_assert(sizeof e.name >= sizeof it->name, "every name of a tensor fits");
     memcpy(e.name, it->name, sizeof it->name);
     return e;
@@ -98,8 +99,10 @@ static enum status write_all(const struct comm *world, struct state_writer *f, c
     for (int i = 0; i < items->n; i++) {
         const struct item *it = &items->item[i];
         const int64_t count = it->write_end - it->write_begin;
-        const struct state_rows rows = { it->write_begin, count,
-                                         count > 0 ? it->data + (it->write_begin - it->held_begin) * it->cols : NULL };
+        const struct state_rows rows = {
+            it->write_begin, count,
+            count > 0 ? (char *)it->data + (size_t)((it->write_begin - it->held_begin) * it->cols) * dtype_bytes(it->dtype) : NULL
+        };
         TRY(state_write_rows(world, f, i, &rows, count > 0));
     }
     for (int i = 0; i < EXTRA_COUNT; i++) {
@@ -172,6 +175,61 @@ static enum status get_facts(const struct state *f, struct worker_facts *facts)
     return get_digest(f, "fingerprint", &facts->fingerprint);
 }
 
+/* Rows [begin, begin + count) of a slot that is stored as fp32. */
+static enum status read_slot(const struct state *f, const struct param *q, const char *slot, const struct piece *piece, float *out)
+{
+    struct state_entry e = { .dtype = DT_F32, .n_dims = q->rows == 1 ? 1 : 2, .rows = q->rows, .cols = q->cols };
+    snprintf(e.name, sizeof e.name, "state/%s.%s", q->name, slot);
+    const struct state_rows rows = { piece->row_begin, piece->row_end - piece->row_begin, out };
+    return state_read_rows(f, &e, &rows, 1);
+}
+
+/* The weights to evaluate of one piece, from a file that holds the trained ones and their state: the average, or what the rule says. */
+static enum status read_eval_weights(struct worker *w, const struct state *f, const struct piece *piece, float *master)
+{
+    const struct param *q = &w->plan->partition.params[piece->param];
+    const struct opt_rule rule = plan_rule(w->plan, piece->param);
+    if (rule.common->average > 0) return read_slot(f, q, "average", piece, master);
+    struct arena arena;
+    arena_open_growing(&arena, "evaluate");
+    const struct opt_tensor tensor = { .param = q };
+    const int64_t n_rows = piece->row_end - piece->row_begin, n = n_rows * q->cols;
+    struct opt_tile v = { .tensor = &tensor, .row = piece->row_begin, .n_rows = n_rows, .cols = q->cols, .count = n };
+    float *trained = arena_place_n(&arena, (size_t)n, sizeof *trained);
+    memcpy(trained, master, (size_t)n * sizeof *trained);
+    v.theta = trained;
+    enum status s = ST_OK;
+    for (int k = 0; k < rule.opt->n_slots && !s; k++) {
+        const struct opt_stored stored = opt_stored(&rule, k, q);
+        if (stored.extent != PER_ELEMENT || stored.dtype != STORAGE_FP32) continue;
+        v.slot[k] = arena_place_n(&arena, (size_t)n, sizeof(float));
+        s = read_slot(f, q, rule.opt->slots[k].name, piece, v.slot[k]);
+    }
+    if (!s) rule.opt->eval_weights(rule.hyper, &v, master);
+    arena_close(&arena);
+    return s;
+}
+
+static enum status read_evaluated(struct worker *w, const struct state *f, struct arena *arena)
+{
+    const struct partition *p = &w->plan->partition;
+    const int64_t n = p->n_params;
+    int64_t *updates = arena_place_n(arena, (size_t)n, sizeof *updates);
+    const struct state_entry expected = extra_entry(EXTRA_UPDATES, n);
+    const struct state_rows all = { 0, 1, updates };
+    TRY(state_read_rows(f, &expected, &all, 1));
+    for (int u = 0; u < p->n_units; u++) {
+        struct piece own[UNIT_MAX_PARAMS];
+        const int n_own = partition_pieces(p, u, w->member, own);
+        for (int i = 0; i < n_own; i++) {
+            const struct opt_rule rule = plan_rule(w->plan, own[i].param);
+            if (!opt_has_eval(&rule) || updates[p->params[own[i].param].name_order] == 0) continue;
+            TRY(read_eval_weights(w, f, &own[i], w->units[u].master + place_in_span(w, &own[i])));
+        }
+    }
+    return ST_OK;
+}
+
 static enum status read_all(struct worker *w, const struct state *f, struct arena *arena)
 {
     struct items items;
@@ -182,7 +240,7 @@ static enum status read_all(struct worker *w, const struct state *f, struct aren
         const struct state_rows rows = { it->held_begin, it->held_end - it->held_begin, it->data };
         TRY(state_read_rows(f, &expected, &rows, rows.count > 0));
     }
-    if (w->mode == WORKER_EVALUATE) return ST_OK;
+    if (w->mode == WORKER_EVALUATE) return w->plan->config->eval.weights == EVAL_AVERAGE ? read_evaluated(w, f, arena) : ST_OK;
     const struct arrays a = arrays_place(w, arena);
     void *const extra[EXTRA_CONFIG] = { a.exponent, a.largest, a.updates };
     for (int i = 0; i < EXTRA_CONFIG; i++) {

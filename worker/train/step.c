@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/parallel.h"
+#include "worker/schedules/schedules.h"
 
 #include <math.h>
 #include <string.h>
@@ -104,14 +105,14 @@ static enum status attempt(struct worker *w, const struct step_header *header)
     r->code_rank = w->rank;
     r->signals = header->signals;
     r->tokens = n_tokens;
+    r->n_rules = w->plan->config->n_rules;
     r->n_params = w->plan->partition.n_params;
-    memcpy(r->max_bits, w->max_bits, (size_t)r->n_params * sizeof *w->max_bits);
+    memcpy(report_max_bits(r), w->max_bits, (size_t)r->n_params * sizeof *w->max_bits);
     super_normalize(&loss);
     r->loss = loss;
-    super_clear(&r->norm);
+    for (int i = 0; i < r->n_rules; i++) super_clear(&r->norm[i]);
     /* Replicas of a span hold the same sums: one of them speaks for all. The token count is not known yet: squares of undivided sums. */
-    if (plan_group(w->plan, w->rank) == 0) driver_norm(w->driver, header->step, w->exponent, &r->norm);
-    super_normalize(&r->norm);
+    if (plan_group(w->plan, w->rank) == 0) driver_norm(w->driver, header->step, w->exponent, r->norm);
     put_times(w, r);
     TRY(comm_reduce_record(w->world, COMM_CONTROL, r, w->record_bytes, report_combine));
     if (r->code) return comm_agree(w->world, local);
@@ -134,35 +135,85 @@ static enum verdict judge(const struct worker *w, const bool *trained, int attem
 static void learn_exponents(struct worker *w)
 {
     for (int i = 0; i < w->plan->partition.n_params; i++) {
-        const uint32_t most = w->record->max_bits[i];
+        const uint32_t most = report_max_bits(w->record)[i];
         if (most == 0 || most >= 0x7f800000u) continue;
         w->exponent[i] = exact_exponent(most, w->plan->contribution_bits, w->exponent[i]);
         w->before_max[i] = most;
     }
 }
 
+/* Rows of matrices to their owners and directions back. What waits for nobody is updated while they travel. */
+static enum status apply_whole(struct worker *w)
+{
+    struct comm_request request = { 0 };
+    const struct driver_messages out = driver_whole_out(w->driver);
+    TRY(comm_messages_begin(w->shard, COMM_OPTIMIZER, out.sends, out.n_sends, out.recvs, out.n_recvs, &request));
+    w->travelling = out.n_sends + out.n_recvs > 0;
+    driver_rest(w->driver);
+    w->travelling = false;
+    TRY(comm_wait(w->shard, &request));
+    driver_whole_direct(w->driver);
+    const struct driver_messages back = driver_whole_back(w->driver);
+    TRY(comm_messages_begin(w->shard, COMM_OPTIMIZER, back.sends, back.n_sends, back.recvs, back.n_recvs, &request));
+    TRY(comm_wait(w->shard, &request));
+    driver_whole_done(w->driver);
+    return ST_OK;
+}
+
+static enum status apply_exchange(struct worker *w, int exchange)
+{
+    int64_t *values, n;
+    driver_exchange(w->driver, exchange, &values, &n);
+    if (n > 0) TRY(comm_sum_i64(w->shard, COMM_OPTIMIZER, values, n));
+    driver_absorb(w->driver, exchange);
+    return ST_OK;
+}
+
+/* The factor that a rule's gradients are clipped by: of the global norm, of its own, or 1. */
+static double clip_factor(const struct worker *w, int rule, double global_norm)
+{
+    const struct config *c = w->plan->config;
+    const double limit = c->rules[rule].common.clip;
+    if (limit == CLIP_GLOBAL) return driver_clip(c->clip, global_norm);
+    return driver_clip(limit, sqrt(super_value(&w->record->norm[rule])) / (double)w->record->tokens);
+}
+
 static enum status apply(struct worker *w, const struct step_header *header, struct step_report *report)
 {
     const double start = clock_seconds();
+    const struct config *c = w->plan->config;
+    double clip[CONFIG_MAX_RULES], factor[CONFIG_MAX_RULES];
+    for (int i = 0; i < c->n_rules; i++) {
+        clip[i] = clip_factor(w, i, report->norm);
+        factor[i] = schedule_factor(&c->schedules[c->rules[i].schedule], header->step, c->run.steps);
+    }
     const struct driver_step step = { .step = header->step,
                                       .divisor = (double)w->record->tokens,
-                                      .norm = report->norm,
-                                      .lr = report->lr,
+                                      .clip = clip,
+                                      .factor = factor,
                                       .exponent = w->exponent,
-                                      .max_bits = w->record->max_bits };
+                                      .max_bits = report_max_bits(w->record) };
     driver_begin(w->driver, &step);
-    for (int round = 0; round < DRIVER_ROUNDS; round++) {
-        int64_t *values, n;
-        driver_exchange(w->driver, round, &values, &n);
-        if (n > 0) TRY(comm_sum_i64(w->shard, COMM_OPTIMIZER, values, n));
-        driver_absorb(w->driver, round);
-    }
+    for (int round = 0; round < OPT_ROUNDS; round++) TRY(apply_exchange(w, round));
+    TRY(apply_whole(w));
+    TRY(apply_exchange(w, OPT_COUNT_SIGNS));
     learn_exponents(w);
     w->times.optimizer += clock_seconds() - start;
     const double sent = clock_seconds();
     TRY(exchange_refresh(w->shard, w, step_stretch(w, header->step)));
     w->times.gather += clock_seconds() - sent;
     return ST_OK;
+}
+
+/* The norm of what is clipped together: the rules that follow the global bound. */
+static double global_norm(const struct worker *w)
+{
+    struct super sum;
+    super_clear(&sum);
+    for (int i = 0; i < w->plan->config->n_rules; i++)
+        if (w->plan->config->rules[i].common.clip == CLIP_GLOBAL) super_merge(&sum, &w->record->norm[i]);
+    super_normalize(&sum);
+    return w->record->tokens > 0 ? sqrt(super_value(&sum)) / (double)w->record->tokens : 0;
 }
 
 static void fill_report(const struct worker *w, const struct step_header *header, struct step_report *report)
@@ -173,7 +224,7 @@ static void fill_report(const struct worker *w, const struct step_header *header
         .step = header->step, .tokens = r->tokens, .nonfinite_param = -1, .signals = (unsigned)r->signals, .clip = 1
     };
     report->loss = r->tokens > 0 ? super_value(&r->loss) / (double)r->tokens : 0;
-    report->norm = r->tokens > 0 ? sqrt(super_value(&r->norm)) / (double)r->tokens : 0;
+    report->norm = global_norm(w);
     report->clip = driver_clip(c->clip, report->norm);
     for (int i = 0; i < c->n_rules; i++) report->lr[i] = worker_lr(c, i, header->step);
     report->least = times_from(r->least_ns, 1);
