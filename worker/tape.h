@@ -94,7 +94,8 @@ struct tape_run {
     unsigned char *saved, *pass; /* regions of saved_bytes and max(forward_bytes, backward_bytes) */
     unsigned char *scratch, *shared, *cache;
     int64_t position;
-    struct op_seconds *seconds; /* [n_ops], added to; NULL: not measured */
+    const struct label_draw *draw; /* NULL: targets are given */
+    struct op_seconds *seconds;    /* [n_ops], added to; NULL: not measured */
 };
 void tape_forward(const struct tape *t, const struct tape_run *run);
 /* The head's backward runs its forward first (all but the loss, which backward computes as well). */

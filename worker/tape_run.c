@@ -48,7 +48,9 @@ static struct tensor gradient_view(const struct tape *t, const struct tape_run *
 
 static struct op_call bind_forward(const struct tape *t, const struct tape_run *run, const struct tape_op *op)
 {
-    struct op_call call = { .shape = &op->shape, .scratch = run->scratch, .shared = run->shared, .position = run->position };
+    struct op_call call = {
+        .shape = &op->shape, .scratch = run->scratch, .shared = run->shared, .position = run->position, .draw = run->draw
+    };
     for (int i = 0; i < op->shape.n_in; i++) call.in[i] = value_view(t, run, op->in[i]);
     for (int i = 0; i < op->shape.n_out; i++) call.out[i] = value_view(t, run, op->out[i]);
     for (int i = 0; i < op->shape.n_param; i++) call.param[i] = value_view(t, run, op->param[i]);

@@ -3,6 +3,7 @@
 #ifndef LAMINA_PLAN_DESCRIBE_H
 #define LAMINA_PLAN_DESCRIBE_H
 
+#include "common/base/rng.h"
 #include "common/comm/exact.h"
 #include "common/config/config.h"
 #include "common/tensor/tensor.h"
@@ -72,6 +73,13 @@ struct op_shape {
     int64_t contributions; /* how often backward adds to an element of its parameters (1; token chunks at the head) */
 };
 
+/* Labels drawn from the model's own probabilities in place of the targets (Sophia-G), by the number of the token in the step: the same on
+ * any rank. */
+struct label_draw {
+    struct rng_key key;
+    int64_t step, first; /* first: number of the microbatch's first token */
+};
+
 /* One op bound to memory for one microbatch. */
 struct op_call {
     const struct op_shape *shape;
@@ -81,8 +89,9 @@ struct op_call {
     struct tensor d_in[OP_MAX], d_out[OP_MAX];
     bool add[OP_MAX];
     struct exact_sink sink[OP_MAX];
-    void *scratch, *shared; /* scratch: threads * scratch_bytes */
-    int64_t position;       /* generation: tokens already in the cache */
+    void *scratch, *shared;        /* scratch: threads * scratch_bytes */
+    int64_t position;              /* generation: tokens already in the cache */
+    const struct label_draw *draw; /* for a loss; NULL: targets are given */
 };
 
 struct op_desc {

@@ -196,6 +196,16 @@ void plan_trained_units(const struct plan *plan, int64_t step, bool *trains)
     }
 }
 
+bool plan_observes(const struct plan *plan, int64_t step)
+{
+    for (int i = 0; i < plan->partition.n_params; i++) {
+        const struct opt_rule rule = plan_rule(plan, i);
+        if (rule.opt->observe_every == NULL || !plan_trained(plan, i, step)) continue;
+        if ((step - max_i64(1, plan->partition.params[i].frozen_until)) % rule.opt->observe_every(rule.hyper) == 0) return true;
+    }
+    return false;
+}
+
 /* Bytes counted for an allreduce over n ranks (comm.h), done in slices. */
 static int64_t sum_bytes(int64_t bytes, int n)
 {
@@ -231,12 +241,13 @@ void plan_traffic(const struct plan *plan, int rank, int64_t step, struct traffi
     struct program pass, finish;
     program_pass(&arena, &shape, 0, &pass); /* gathers and reductions do not depend on this rank's share of the work */
     program_finish(&arena, &shape, &finish);
-    count_program(plan, &pass, member, program_passes(&shape), out);
-    count_program(plan, &finish, member, 1, out);
+    const int64_t gradients = plan_observes(plan, step) ? 2 : 1;
+    count_program(plan, &pass, member, gradients * program_passes(&shape), out);
+    count_program(plan, &finish, member, gradients, out);
     for (int u = 0; u < p->n_units; u++) {
         if (!trains[u]) continue;
         const int64_t bytes = span(&p->units[u], member) * (int64_t)sizeof(int64_t);
-        if (plan->n_groups > 1) out->bytes[COMM_ACROSS] += sum_bytes(bytes, plan->n_groups);
+        if (plan->n_groups > 1) out->bytes[COMM_ACROSS] += gradients * sum_bytes(bytes, plan->n_groups);
         if (plan->group > 1 && !plan_gathers(plan)) /* new weights go back to everybody */
             out->bytes[COMM_GATHER] += span(&p->units[u], member) * (int64_t)dtype_bytes(plan->compute) * (plan->group - 1);
     }

@@ -54,6 +54,9 @@ bool plan_gathers(const struct plan *plan);
 bool plan_trained(const struct plan *plan, int param, int64_t step);
 void plan_trained_units(const struct plan *plan, int64_t step, bool *trains);
 
+/* Does some rule observe a second gradient before this step (where no step before it was skipped)? */
+bool plan_observes(const struct plan *plan, int64_t step);
+
 /* The shape of a phase's program: n_most microbatches at the rank that has most. The same on every rank. */
 struct program_shape plan_program(const struct plan *plan, enum phase phase, int64_t n_most, const bool *trains);
 

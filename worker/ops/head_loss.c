@@ -50,11 +50,25 @@ static void gradient_row(float *z, int64_t V, float scale, enum dtype dtype)
     }
 }
 
+/* A label with probability e[v] / sum: the first whose running sum passes a uniform share of the whole, in the order of the vocabulary. */
+static int32_t draw_label(const struct label_draw *draw, int64_t token, const float *e, int64_t V, double sum)
+{
+    const double mark = rng_uniform(draw->key, draw->step, draw->first + token) * sum;
+    double passed = 0;
+    int32_t last = 0;
+    for (int64_t v = 0; v < V; v++) {
+        passed += (double)e[v];
+        if (e[v] > 0) last = (int32_t)v; /* where rounding leaves the mark beyond the end */
+        if (passed > mark) break;
+    }
+    return last;
+}
+
 static void loss_row(const struct chunk *k, int64_t t)
 {
     const struct op_call *c = k->call;
     const int64_t V = k->V;
-    const int32_t target = tensor_i32(&c->in[1])[k->first + t];
+    int32_t target = tensor_i32(&c->in[1])[k->first + t];
     float *z = (float *)c->shared + t * V, *nll = tensor_f32(&c->out[0]) + k->first + t;
     CHECK(target >= -1 && target < V);
     if (target < 0) {
@@ -65,6 +79,10 @@ static void loss_row(const struct chunk *k, int64_t t)
     const float max = vec_max(z, V), at_target = z[target];
     const double sum = vec_softmax_body(z, z, max, V);
     *nll = (float)((double)scalar_log((float)sum) + (double)max - (double)at_target);
+    if (c->draw != NULL) {
+        target = draw_label(c->draw, k->first + t, z, V, sum);
+        *nll = scalar_log((float)sum) - scalar_log(z[target]);
+    }
     if (!k->gradient) return;
     z[target] = (float)((double)z[target] - sum); /* p - 1 after scaling, without losing digits of small 1 - p */
     gradient_row(z, V, (float)(1 / sum), c->shape->compute);

@@ -41,6 +41,10 @@ static struct tape_run bind(struct worker *w, int unit, int local)
                             .seconds = w->op_seconds[u->kind],
                             .tokens = w->inputs + (int64_t)local * w->plan->micro_tokens,
                             .targets = w->targets + (int64_t)local * w->plan->micro_tokens };
+    if (head && w->drawing) {
+        w->draw.first = (w->micro_begin + local) * w->plan->micro_tokens;
+        run.draw = &w->draw;
+    }
     if (head && p->tied_param >= 0) run.tied_weights = exchange_weights(w, 0);
     run.input = unit > 0 ? boundary(w, unit - 1, local) : NULL;
     run.output = head ? (unsigned char *)w->nll : boundary(w, unit, local);

@@ -194,6 +194,8 @@ void place_worker(struct worker *w)
     w->sinks = arena_place_n(&w->tables, n, sizeof *w->sinks);
     w->exponent = arena_place_n(&w->tables, n, sizeof *w->exponent);
     w->before_max = arena_place_n(&w->tables, n, sizeof *w->before_max);
+    w->observed_exponent = arena_place_n(&w->tables, n, sizeof *w->observed_exponent);
+    w->observed_max = arena_place_n(&w->tables, n, sizeof *w->observed_max);
     w->max_bits = arena_place_n(&w->tables, n, sizeof *w->max_bits);
     w->record_bytes = report_bytes(plan->config->n_rules, (int)n);
     w->record = arena_place(&w->tables, w->record_bytes);

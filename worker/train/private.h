@@ -59,6 +59,11 @@ struct worker {
     int *exponent;                   /* [n_params] F of the next attempt */
     uint32_t *before_max, *max_bits; /* [n_params] the maximum that set F; of this attempt */
     struct exact_sink *sinks;        /* [n_params] */
+    int *observed_exponent;          /* [n_params] the same two of the gradients that are observed; in place of the others meanwhile */
+    uint32_t *observed_max;
+    struct label_draw draw;
+    bool drawing;        /* labels are drawn: this attempt is for observers */
+    int64_t micro_begin; /* number in the step of the first microbatch of the pass */
     struct driver *driver;
     struct report_record *record;
     size_t record_bytes;

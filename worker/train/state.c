@@ -14,14 +14,20 @@
 struct arrays {
     int64_t n;
     int32_t *exponent;
-    float *largest; /* the contribution that set the exponent; 0: none yet */
+    float *largest;             /* the contribution that set the exponent; 0: none yet */
+    int32_t *observed_exponent; /* the same of gradients that optimizers observe */
+    float *observed_largest;
     int64_t *updates;
 };
 
 static struct arrays arrays_place(const struct worker *w, struct arena *arena)
 {
     const size_t n = (size_t)w->plan->partition.n_params;
-    return (struct arrays){ (int64_t)n, arena_place_n(arena, n, sizeof(int32_t)), arena_place_n(arena, n, sizeof(float)),
+    return (struct arrays){ (int64_t)n,
+                            arena_place_n(arena, n, sizeof(int32_t)),
+                            arena_place_n(arena, n, sizeof(float)),
+                            arena_place_n(arena, n, sizeof(int32_t)),
+                            arena_place_n(arena, n, sizeof(float)),
                             arena_place_n(arena, n, sizeof(int64_t)) };
 }
 
@@ -31,6 +37,8 @@ static void arrays_fill(const struct worker *w, const struct arrays *a)
         const int i = w->plan->partition.by_name[k];
         a->exponent[k] = w->exponent[i];
         memcpy(&a->largest[k], &w->before_max[i], sizeof *a->largest);
+        a->observed_exponent[k] = w->observed_exponent[i];
+        memcpy(&a->observed_largest[k], &w->observed_max[i], sizeof *a->observed_largest);
         a->updates[k] = driver_updates(w->driver)[i];
     }
 }
@@ -41,6 +49,8 @@ static void arrays_take(struct worker *w, const struct arrays *a)
         const int i = w->plan->partition.by_name[k];
         w->exponent[i] = a->exponent[k];
         memcpy(&w->before_max[i], &a->largest[k], sizeof *a->largest);
+        w->observed_exponent[i] = a->observed_exponent[k];
+        memcpy(&w->observed_max[i], &a->observed_largest[k], sizeof *a->observed_largest);
         driver_updates(w->driver)[i] = a->updates[k];
     }
 }
@@ -61,6 +71,8 @@ enum status worker_digest(const struct comm *world, struct worker *w, bool weigh
         text_add_bytes(&scalars, (const char *)counters, sizeof counters);
         text_add_bytes(&scalars, (const char *)a.exponent, (size_t)a.n * sizeof *a.exponent);
         text_add_bytes(&scalars, (const char *)a.largest, (size_t)a.n * sizeof *a.largest);
+        text_add_bytes(&scalars, (const char *)a.observed_exponent, (size_t)a.n * sizeof *a.observed_exponent);
+        text_add_bytes(&scalars, (const char *)a.observed_largest, (size_t)a.n * sizeof *a.observed_largest);
         text_add_bytes(&scalars, (const char *)a.updates, (size_t)a.n * sizeof *a.updates);
     }
     const enum status s = items_digest(world, &items, scalars.data, scalars.length, out);
@@ -71,7 +83,7 @@ enum status worker_digest(const struct comm *world, struct worker *w, bool weigh
 
 /* --- The file ------------------------------------------------------------------------------------------------------------ */
 
-enum { EXTRA_EXPONENT, EXTRA_LARGEST, EXTRA_UPDATES, EXTRA_CONFIG, EXTRA_COUNT };
+enum { EXTRA_EXPONENT, EXTRA_LARGEST, EXTRA_OBSERVED_EXPONENT, EXTRA_OBSERVED_LARGEST, EXTRA_UPDATES, EXTRA_CONFIG, EXTRA_COUNT };
 
 static struct state_entry entry_of(const struct item *it)
 {
@@ -86,9 +98,9 @@ static struct state_entry extra_entry(int extra, int64_t n)
     static const struct {
         const char *name;
         enum dtype dtype;
-    } extras[EXTRA_COUNT] = {
-        { "exchange/exponent", DT_I32 }, { "exchange/largest", DT_F32 }, { "optimizer/updates", DT_I64 }, { "config", DT_U8 }
-    };
+    } extras[EXTRA_COUNT] = { { "exchange/exponent", DT_I32 },          { "exchange/largest", DT_F32 },
+                              { "exchange/observed_exponent", DT_I32 }, { "exchange/observed_largest", DT_F32 },
+                              { "optimizer/updates", DT_I64 },          { "config", DT_U8 } };
     struct state_entry e = { .dtype = extras[extra].dtype, .n_dims = 1, .rows = 1, .cols = n };
     memcpy(e.name, extras[extra].name, strlen(extras[extra].name));
     return e;
@@ -129,7 +141,8 @@ static enum status save(const struct comm *world, struct worker *w, struct arena
     items_list(w, arena, true, &items);
     struct arrays a = arrays_place(w, arena);
     arrays_fill(w, &a);
-    void *const extra[EXTRA_COUNT] = { a.exponent, a.largest, a.updates, arena_strdup(arena, config_text) };
+    void *const extra[EXTRA_COUNT] = { a.exponent,         a.largest, a.observed_exponent,
+                                       a.observed_largest, a.updates, arena_strdup(arena, config_text) };
     struct state_entry *entries = arena_place_n(arena, (size_t)items.n + EXTRA_COUNT, sizeof *entries);
     for (int i = 0; i < items.n; i++) entries[i] = entry_of(&items.item[i]);
     for (int i = 0; i < EXTRA_COUNT; i++) entries[items.n + i] = extra_entry(i, i == EXTRA_CONFIG ? (int64_t)strlen(config_text) : a.n);
@@ -242,7 +255,7 @@ static enum status read_all(struct worker *w, const struct state *f, struct aren
     }
     if (w->mode == WORKER_EVALUATE) return w->plan->config->eval.weights == EVAL_AVERAGE ? read_evaluated(w, f, arena) : ST_OK;
     const struct arrays a = arrays_place(w, arena);
-    void *const extra[EXTRA_CONFIG] = { a.exponent, a.largest, a.updates };
+    void *const extra[EXTRA_CONFIG] = { a.exponent, a.largest, a.observed_exponent, a.observed_largest, a.updates };
     for (int i = 0; i < EXTRA_CONFIG; i++) {
         const struct state_entry expected = extra_entry(i, a.n);
         const struct state_rows all = { 0, 1, extra[i] };

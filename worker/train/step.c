@@ -61,6 +61,7 @@ static enum status run_passes(struct worker *w, int64_t step, struct super *loss
     const int64_t n_passes = ceil_div(ceil_div(plan->n_micro, plan->ranks), plan->window);
     for (int64_t i = 0; i < n_passes; i++) {
         const int64_t done = min_i64(i * plan->window, n_local), n_now = min_i64(plan->window, n_local - done);
+        w->micro_begin = first + done;
         const enum status s = read_batch(w, step, first + done, n_now);
         if (s && !*local) *local = s;
         const struct pass pass = { &stretch->pass[n_now], stretch, n_now, loss, n_tokens };
@@ -246,27 +247,63 @@ static void count_step(struct worker *w, double seconds)
     w->last_times = w->times;
 }
 
+/* Attempts until the sums are exact; nonfinite: the tensor (in order of name the first) whose gradient was not finite twice, else -1. */
+static enum status attempt_until_exact(struct worker *w, const struct step_header *header, const bool *trained, int *redone, int *nonfinite)
+{
+    for (*redone = 0;; ++*redone) {
+        TRY(attempt(w, header));
+        const enum verdict v = judge(w, trained, *redone, nonfinite);
+        if (v == VERDICT_FAIL) FAIL(ST_BUG, "step %lld: a repeated attempt gave other numbers", (long long)header->step);
+        if (v != VERDICT_REDO) return ST_OK;
+        learn_exponents(w);
+    }
+}
+
+static void swap_exponents(struct worker *w)
+{
+    int *exponent = w->exponent;
+    uint32_t *most = w->before_max;
+    w->exponent = w->observed_exponent;
+    w->before_max = w->observed_max;
+    w->observed_exponent = exponent;
+    w->observed_max = most;
+}
+
+/* The gradient of labels drawn from the model, for optimizers that watch it (Sophia-G); with exponents of its own, since it is another
+ * size. One that is not finite is passed over: the step itself will tell. */
+static enum status observe(struct worker *w, const struct step_header *header, const bool *trained)
+{
+    int redone, nonfinite;
+    w->drawing = true;
+    w->draw = (struct label_draw){ .key = { (uint64_t)w->plan->config->run.seed, RNG_LABEL, 0 }, .step = header->step };
+    swap_exponents(w);
+    const enum status s = attempt_until_exact(w, header, trained, &redone, &nonfinite);
+    if (!s && nonfinite < 0) {
+        const struct driver_step step = { .step = header->step, .divisor = (double)w->record->tokens, .exponent = w->exponent };
+        driver_observe(w->driver, &step);
+        learn_exponents(w);
+    }
+    swap_exponents(w);
+    w->drawing = false;
+    return s;
+}
+
 static enum status attempts(struct worker *w, const struct step_header *header, const bool *trained, struct step_report *report)
 {
-    for (int n = 0;; n++) {
-        int nonfinite;
-        TRY(attempt(w, header));
-        const enum verdict v = judge(w, trained, n, &nonfinite);
-        fill_report(w, header, report);
-        report->redone = n;
-        report->nonfinite_param = nonfinite;
-        switch (v) {
-        case VERDICT_APPLY: report->outcome = STEP_APPLIED; return apply(w, header, report);
-        case VERDICT_REDO: learn_exponents(w); break;
-        case VERDICT_SKIP:
-            if (!header->skip_nonfinite)
-                FAIL(ST_DIVERGED, "step %lld: the gradient of %s is not finite, also when computed again; the last checkpoint is good",
-                     (long long)header->step, w->plan->partition.params[nonfinite].name);
-            report->outcome = STEP_SKIPPED;
-            return ST_OK;
-        case VERDICT_FAIL: FAIL(ST_BUG, "step %lld: a repeated attempt gave other numbers", (long long)header->step);
-        }
+    int redone, nonfinite;
+    TRY(attempt_until_exact(w, header, trained, &redone, &nonfinite));
+    fill_report(w, header, report);
+    report->redone = redone;
+    report->nonfinite_param = nonfinite;
+    if (nonfinite < 0) {
+        report->outcome = STEP_APPLIED;
+        return apply(w, header, report);
     }
+    if (!header->skip_nonfinite)
+        FAIL(ST_DIVERGED, "step %lld: the gradient of %s is not finite, also when computed again; the last checkpoint is good",
+             (long long)header->step, w->plan->partition.params[nonfinite].name);
+    report->outcome = STEP_SKIPPED;
+    return ST_OK;
 }
 
 enum status worker_step(const struct comm *world, struct worker *w, const struct step_header *header, struct step_report *report)
@@ -280,6 +317,7 @@ enum status worker_step(const struct comm *world, struct worker *w, const struct
     bool trained[4096];
     CHECK(w->plan->partition.n_params <= 4096);
     for (int i = 0; i < w->plan->partition.n_params; i++) trained[i] = plan_trained(w->plan, i, header->step);
+    if (driver_observes(w->driver, header->step)) TRY(observe(w, header, trained));
     TRY(attempts(w, header, trained, report));
     w->step_done = header->step;
     w->tokens_done += report->tokens;

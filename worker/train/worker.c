@@ -140,8 +140,8 @@ void worker_fresh(struct worker *w)
     }
     driver_fresh(w->driver);
     for (int i = 0; i < w->plan->partition.n_params; i++) {
-        w->exponent[i] = EXACT_EXPONENT_FIRST;
-        w->before_max[i] = 0;
+        w->exponent[i] = w->observed_exponent[i] = EXACT_EXPONENT_FIRST;
+        w->before_max[i] = w->observed_max[i] = 0;
     }
     w->step_done = w->tokens_done = 0;
     worker_masters_changed(w);
