@@ -14,10 +14,16 @@
 
 static void must(dnnl_status_t status) { CHECK(status == dnnl_success); }
 
-/* One engine for the process, one stream per thread; both live as long as it does. */
+/* One engine for the process; one stream per thread, which goes when the thread ends. */
 static dnnl_engine_t engine;
+static pthread_key_t stream_key;
 static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
-static void engine_open(void) { must(dnnl_engine_create(&engine, dnnl_cpu, 0)); }
+static void stream_close(void *stream) { (void)dnnl_stream_destroy(stream); }
+static void engine_open(void)
+{
+    must(dnnl_engine_create(&engine, dnnl_cpu, 0));
+    CHECK(pthread_key_create(&stream_key, stream_close) == 0);
+}
 static dnnl_engine_t the_engine(void)
 {
     (void)pthread_once(&engine_once, engine_open);
@@ -25,8 +31,11 @@ static dnnl_engine_t the_engine(void)
 }
 static dnnl_stream_t the_stream(void)
 {
-    static _Thread_local dnnl_stream_t stream;
-    if (stream == NULL) must(dnnl_stream_create(&stream, the_engine(), dnnl_stream_default_flags));
+    const dnnl_engine_t of = the_engine(); /* makes the key */
+    dnnl_stream_t stream = pthread_getspecific(stream_key);
+    if (stream != NULL) return stream;
+    must(dnnl_stream_create(&stream, of, dnnl_stream_default_flags));
+    CHECK(pthread_setspecific(stream_key, stream) == 0);
     return stream;
 }
 
