@@ -16,6 +16,7 @@ struct param {
     double std;
     int rule;             /* index of the optimizer rule that takes it */
     int64_t frozen_until; /* 0: never frozen; -1: for ever; else the first step that updates it */
+    int64_t head_rows;    /* rows of one attention head in attn.q and attn.k, else 0 */
     int64_t row_align;    /* cuts inside this tensor fall on multiples of this many rows */
     int owner;            /* member of the shard group that computes the direction of the whole matrix; -1: its rule needs none */
     int name_order;       /* place in the order of names: what digests and files follow */

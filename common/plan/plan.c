@@ -70,6 +70,7 @@ static enum status assign_rules(struct arena *arena, const struct plan_input *in
         struct param *q = &p->params[i];
         q->rule = rule_of[i];
         q->frozen_until = frozen[i];
+        q->head_rows = q->role == ROLE_ATTN_Q || q->role == ROLE_ATTN_K ? in->config->model.width / in->config->model.heads : 0;
         const struct opt_rule rule = plan_rule(out, i);
         q->row_align = opt_row_align(&rule, q);
         const char *why = rule.opt->refuse != NULL ? rule.opt->refuse(q, rule.hyper) : NULL;

@@ -1,16 +1,13 @@
 /* Adam and AdamW: they differ in where weight decay acts. */
 #include "block_adam.h"
 
-static const struct field adam_fields[] = {
-    { "betas", FIELD_F64x2, offsetof(struct block_adam, betas), "[0.9, 0.999]", 0, 0.999999, NULL, "",
-      "decay of the mean of gradients, and of the mean of their squares", true },
-    { "eps", FIELD_F64, offsetof(struct block_adam, eps), "1e-8", 0, 1, NULL, "", "added to the root of the corrected second moment",
-      true },
-    BLOCK_ADAM_NESTEROV_ROWS,
-    { "granularity", FIELD_ENUM, offsetof(struct block_adam, granularity), "element", 0, 0, granularity_words, "",
-      "what shares one second moment: each element has its own, or a row, or the whole tensor", true },
-    { 0 }
-};
+static const struct field adam_fields[] = { { "betas", FIELD_F64x2, offsetof(struct block_adam, betas), "[0.9, 0.999]", 0, 0.999999, NULL,
+                                              "", "decay of the mean of gradients, and of the mean of their squares", true },
+                                            { "eps", FIELD_F64, offsetof(struct block_adam, eps), "1e-8", 0, 1, NULL, "",
+                                              "added to the root of the corrected second moment", true },
+                                            BLOCK_ADAM_NESTEROV_ROWS,
+                                            BLOCK_ADAM_GRANULARITY_ROWS("element"),
+                                            { 0 } };
 static const char *const adam_preset[] = { "lr", "1e-3", "weight_decay", "0", "decay_mode", NULL, "cautious_decay", NULL, NULL };
 static const char *const adamw_preset[] = { "lr", "1e-3", "weight_decay", "1e-2", NULL };
 
@@ -23,6 +20,8 @@ const struct opt_desc opt_adam = { .variant = { .name = "adam",
                                    .slots = block_adam_slots,
                                    .n_slots = BLOCK_ADAM_SLOTS,
                                    .decay = DECAY_L2,
+                                   .problem = block_adam_problem,
+                                   .row_align = block_adam_row_align,
                                    .need = block_adam_need,
                                    .prepare = block_adam_prepare,
                                    .propose = block_adam_propose,
@@ -37,6 +36,8 @@ const struct opt_desc opt_adamw = { .variant = { .name = "adamw",
                                     .slots = block_adam_slots,
                                     .n_slots = BLOCK_ADAM_SLOTS,
                                     .decay = DECAY_BEFORE,
+                                    .problem = block_adam_problem,
+                                    .row_align = block_adam_row_align,
                                     .need = block_adam_need,
                                     .prepare = block_adam_prepare,
                                     .propose = block_adam_propose,
