@@ -1,4 +1,4 @@
 #include "optim.h"
 
 const struct opt_desc *const opt_table[] = { &opt_adamw,         &opt_adam, &opt_adam_mini, &opt_adalayer, &opt_adafactor,
- &opt_lion, &opt_sgd,       NULL };
+                                             &opt_schedule_free, &opt_lion, &opt_sgd,       NULL };
