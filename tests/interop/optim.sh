@@ -1,6 +1,6 @@
 #!/bin/sh
-# The committed numbers of tests/golden/optim*.txt are what PyTorch and the formulas give today (where PyTorch is installed).
-python3 -c 'import torch, numpy' 2>/dev/null || { echo "PyTorch or numpy is not installed: skipped"; exit 77; }
+# The committed numbers of tests/golden/optim*.txt are what PyTorch, transformers and the formulas give today (where they are installed).
+python3 -c 'import torch, numpy, transformers' 2>/dev/null || { echo "PyTorch, numpy or transformers is not installed: skipped"; exit 77; }
 for generator in "$LAMINA_ROOT"/tests/golden/generate_optim*.py; do
     name=$(basename "$generator" .py)
     name=${name#generate_}
