@@ -7,7 +7,7 @@ static void rule_facts(const struct plan *plan, int rule, struct rule_facts *out
     *out = (struct rule_facts){ .name = r->name,
                                 .optimizer = r->optimizer->name,
                                 .schedule = r->schedule >= 0 ? plan->config->schedules[r->schedule].name : "constant",
-                                .lr = r->common.lr,
+                                .lr = worker_lr(plan->config, rule, 0),
                                 .lr_first = worker_lr(plan->config, rule, 1),
                                 .lr_last = worker_lr(plan->config, rule, plan->steps),
                                 .weight_decay = r->common.weight_decay };

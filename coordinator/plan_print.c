@@ -1,4 +1,5 @@
 #include "plan_facts.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,15 +34,22 @@ static void print_shape(const struct session *s, const struct plan_facts *f, str
              str_count(b, CELL, p->steps * f->tokens), f->flops * (double)p->steps, f->flops);
 }
 
+static const char *rate(char cell[CELL], double lr)
+{
+    if (isnan(lr)) return "own"; /* the optimizer finds it from the step or the weights */
+    snprintf(cell, CELL, "%.2e", lr);
+    return cell;
+}
+
 static void print_rules(const struct plan_facts *f, struct text *out)
 {
-    char count[CELL];
+    char count[CELL], first[CELL], peak[CELL], last[CELL];
     text_add(out, "\n%-12s %7s %14s  %-10s %-10s %9s %9s %9s %7s %7s\n", "rule", "tensors", "parameters", "optimizer", "schedule",
              "lr first", "peak", "last", "decay", "state");
     for (int i = 0; i < f->n_rules; i++) {
         const struct rule_facts *r = &f->rules[i];
-        text_add(out, "%-12s %7d %14s  %-10s %-10s %9.2e %9.2e %9.2e %7.3g %7.2f", r->name, r->tensors,
-                 str_count(count, CELL, r->parameters), r->optimizer, r->schedule, r->lr_first, r->lr, r->lr_last, r->weight_decay,
+        text_add(out, "%-12s %7d %14s  %-10s %-10s %9s %9s %9s %7.3g %7.2f", r->name, r->tensors, str_count(count, CELL, r->parameters),
+                 r->optimizer, r->schedule, rate(first, r->lr_first), rate(peak, r->lr), rate(last, r->lr_last), r->weight_decay,
                  r->state_bytes);
         if (r->frozen > 0) text_add(out, "  (%d frozen)", r->frozen);
         text_add(out, "\n");

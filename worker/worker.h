@@ -28,7 +28,8 @@ struct worker_memory {
 };
 enum status worker_measure(const struct plan *plan, enum worker_mode mode, int rank, int threads, struct worker_memory *out) MUST_USE;
 
-/* Learning rate of a rule at a step, from 1: its base rate times its schedule's factor. */
+/* Learning rate of a rule's matrices at a step: the base rate times the schedule's factor; step 0: the base rate. NAN where the optimizer
+ * finds its own. */
 double worker_lr(const struct config *config, int rule, int64_t step);
 
 /* plan_traffic and what the optimizer's exchanges add: every phase but control (headers and reports, a few KB). */

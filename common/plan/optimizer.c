@@ -141,6 +141,8 @@ const char *opt_problem(const struct opt_rule *rule)
     if (!on_weights && common->cautious_decay)
         return "cautious_decay needs an optimizer that decays the weights themselves (for sgd: decay: before)";
     if (common->lr < 0 && !(rule->opt->flags & OPT_RATE_OPTIONAL)) return "this optimizer needs a number for lr";
+    if (common->cautious && place == DECAY_INSIDE && common->weight_decay > 0)
+        return "cautious would mask this optimizer's weight decay too, which is part of its direction: set weight_decay to 0";
     if (common->cautious && rule->opt->flags & OPT_PLAIN) return "cautious has no meaning for this optimizer";
     if (common->average > 0 && rule->opt->eval_weights != NULL) return "this optimizer averages its weights itself: leave average out";
     return rule->opt->problem != NULL ? rule->opt->problem(rule) : NULL;

@@ -32,15 +32,17 @@ static enum status terminal_open(struct arena *arena, const struct sink_setup *s
     return ST_OK;
 }
 
-/* The rates of the rules, each different value once: "4.0e-03/4.0e-04". */
+/* The rates of the rules, each different value once: "4.0e-03/4.0e-04". An optimizer that finds its own is passed over. */
 static void add_rates(const struct terminal *t, const struct step_report *r, struct text *out)
 {
     const int n = t->setup->config->n_rules;
-    text_add(out, "  lr ");
+    const char *before = "  lr ";
     for (int i = 0; i < n; i++) {
-        bool told = false;
+        bool told = isnan(r->lr[i]);
         for (int j = 0; j < i; j++) told |= r->lr[j] == r->lr[i];
-        if (!told) text_add(out, "%s%.2e", i > 0 ? "/" : "", r->lr[i]);
+        if (told) continue;
+        text_add(out, "%s%.2e", before, r->lr[i]);
+        before = "/";
     }
 }
 

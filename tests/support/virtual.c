@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMORY_BYTES = 32 << 20, FIXED_POINT = 40 };
+enum { FIXED_POINT = 40 };
 
 static int64_t count(const struct virtual_world *w, int t) { return w->setup.tensor[t].rows * w->setup.tensor[t].cols; }
 
@@ -69,12 +69,24 @@ static void random_cuts(const struct virtual_world *w, int t, uint64_t cut_seed,
     }
 }
 
+static void place_drivers(struct virtual_world *w, struct arena *memory)
+{
+    for (int r = 0; r < w->ranks; r++) {
+        const struct driver_group group = { r, w->ranks, w->cuts };
+        struct driver_piece piece[VIRTUAL_TENSORS];
+        int n = 0;
+        for (int t = 0; t < w->setup.n_tensors; t++) {
+            const int64_t *cut = w->cut[t], at = cut[r] * w->setup.tensor[t].cols;
+            if (cut[r] == cut[r + 1]) continue;
+            piece[n++] = (struct driver_piece){ t, cut[r], cut[r + 1], w->theta[t] + at, w->sum[t] + at, w->rounded[t] + at };
+        }
+        w->driver[r] = driver_place(memory, &w->tables, &w->plan, parallel_threads(), &group, piece, n);
+    }
+}
+
 void virtual_open(struct virtual_world *w, const struct virtual_setup *setup, int ranks, uint64_t cut_seed)
 {
     *w = (struct virtual_world){ .setup = *setup, .ranks = ranks, .divisor = 1 };
-    CHECK(arena_open(&w->memory, "virtual", MEMORY_BYTES) == ST_OK);
-    memset(arena_place(&w->memory, MEMORY_BYTES), 0xff, MEMORY_BYTES);
-    arena_reset(&w->memory);
     arena_open_growing(&w->tables, "virtual tables");
     describe(w, cut_seed);
     place_tensors(w);
@@ -83,18 +95,15 @@ void virtual_open(struct virtual_world *w, const struct virtual_setup *setup, in
         random_cuts(w, t, cut_seed, cut[t]);
         w->cuts[t] = cut[t];
     }
-    for (int r = 0; r < ranks; r++) {
-        struct driver_piece piece[VIRTUAL_TENSORS];
-        int n = 0;
-        for (int t = 0; t < setup->n_tensors; t++) {
-            const int64_t at = cut[t][r] * setup->tensor[t].cols;
-            if (cut[t][r] == cut[t][r + 1]) continue;
-            piece[n++] = (struct driver_piece){ t, cut[t][r], cut[t][r + 1], w->theta[t] + at, w->sum[t] + at, w->rounded[t] + at };
-        }
-        const struct driver_group group = { r, ranks, w->cuts };
-        w->driver[r] = driver_place(&w->memory, &w->tables, &w->plan, parallel_threads(), &group, piece, n);
-        driver_fresh(w->driver[r]);
-    }
+    struct arena measuring;
+    CHECK(arena_open_measuring(&measuring, "virtual") == ST_OK);
+    place_drivers(w, &measuring);
+    CHECK(arena_open(&w->memory, "virtual", measuring.peak + 1) == ST_OK);
+    memset(arena_place(&w->memory, measuring.peak + 1), 0xff, measuring.peak);
+    arena_reset(&w->memory);
+    arena_close(&measuring);
+    place_drivers(w, &w->memory);
+    for (int r = 0; r < ranks; r++) driver_fresh(w->driver[r]);
 }
 
 void virtual_close(struct virtual_world *w)

@@ -80,7 +80,7 @@ static float encode_block(uint8_t *codes, const float *x, int64_t n, const struc
 {
     const uint32_t largest = largest_magnitude(x, n);
     if (largest >= infinite || largest < smallest_normal) {
-        memset(codes, map->zero, (size_t)n);
+        for (int64_t i = 0; i < n; i++) codes[i] = map->zero;
         return largest >= infinite ? NAN : 0;
     }
     const float scale = from_bits(largest);

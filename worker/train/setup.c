@@ -76,11 +76,21 @@ void worker_fingerprint(const struct plan *plan, struct fingerprint *out)
     }
 }
 
+static const struct opt_desc *optimizer_of(const struct rule_config *rule)
+{
+    int i = 0;
+    while (opt_table[i] != NULL && &opt_table[i]->variant != rule->optimizer) i++;
+    CHECK(opt_table[i] != NULL);
+    return opt_table[i];
+}
+
 double worker_lr(const struct config *config, int rule, int64_t step)
 {
     const struct rule_config *r = &config->rules[rule];
-    if (r->common.lr == RATE_NONE) return (double)NAN;
-    return r->common.lr * schedule_factor(&config->schedules[r->schedule], step, config->run.steps);
+    const struct param matrix = { .n_dims = 2, .rows = 1, .cols = 1 };
+    const double lr = opt_base(&(struct opt_rule){ optimizer_of(r), r->fields, &r->common }, &matrix, 0).lr;
+    if (lr < 0) return (double)NAN;
+    return step == 0 ? lr : lr * schedule_factor(&config->schedules[r->schedule], step, config->run.steps);
 }
 
 void worker_traffic(const struct plan *plan, int rank, int64_t step, struct traffic *out)
