@@ -20,6 +20,7 @@ struct run_config {
     char name[FIELD_TEXT_MAX], folder[FIELD_TEXT_MAX];
     int64_t seed, steps;
     int on_nonfinite;
+    bool tensorboard;
 };
 
 struct model_config {

@@ -26,6 +26,7 @@ static const struct field run_fields[] = {
     { "steps", FIELD_I64, offsetof(struct run_config, steps), NULL, 1, 1e15, NULL, "steps", "length of the run; may grow later where no schedule depends on it", true },
     { "folder", FIELD_TEXT, offsetof(struct run_config, folder), "runs", 0, 0, NULL, "", "where run folders stand", false },
     { "on_nonfinite", FIELD_ENUM, offsetof(struct run_config, on_nonfinite), "stop", 0, 0, nonfinite_words, "", "a step that is not finite after its redo is skipped, or ends the run (exit 7)", true },
+    { "tensorboard", FIELD_BOOL, offsetof(struct run_config, tensorboard), "false", 0, 0, NULL, "", "also write the metrics as TensorBoard event files, in the folder tensorboard/ of the run", false },
     { 0 } };
 
 static const struct field model_fields[] = {

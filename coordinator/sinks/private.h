@@ -4,6 +4,6 @@
 
 #include "coordinator/sinks/sink.h"
 
-extern const struct sink_desc sink_terminal, sink_jsonl, sink_curve;
+extern const struct sink_desc sink_terminal, sink_jsonl, sink_curve, sink_tensorboard;
 
 #endif

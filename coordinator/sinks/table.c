@@ -1,7 +1,7 @@
 #include "common/base/log.h"
 #include "coordinator/sinks/private.h"
 
-const struct sink_desc *const sink_table[] = { &sink_terminal, &sink_jsonl, &sink_curve, NULL };
+const struct sink_desc *const sink_table[] = { &sink_terminal, &sink_jsonl, &sink_curve, &sink_tensorboard, NULL };
 
 enum { SINKS_MAX = sizeof sink_table / sizeof sink_table[0] };
 struct sinks {

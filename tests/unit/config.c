@@ -540,6 +540,7 @@ static const struct {
     { "parallel.window=all", NULL },
     { "checkpoint.every=7", NULL },
     { "eval.every=7", NULL },
+    { "run.tensorboard=true", NULL },
     { "data.valid.gcide.path=x", NULL },
     { "run.seed=2", "run.seed: 1 -> 2\n" },
     { "run.steps=700", "run.steps: 650 -> 700\n" }, /* the shares of its schedule depend on it */
