@@ -143,7 +143,7 @@ static enum status open_worker(const struct comm *world, struct train *t, const 
 static enum status write_files(const struct train *t, const struct comm *world)
 {
     TRY(file_replace(t->folder.config, t->config_text.data, t->config_text.length));
-    return journal_run(&t->folder, &t->session, world);
+    return journal_run(&t->folder, &t->session, &t->facts, world);
 }
 
 /* --- Running ------------------------------------------------------------------------------------------------------------ */
@@ -171,7 +171,7 @@ static enum status print_end(const struct comm *world, struct train *t, const st
     worker_counters(t->worker, &counters);
     sinks_close(t->sinks);
     t->sinks = NULL;
-    TRY(account_print(world, &t->session, t->worker, t->baseline, counters.steps > 0 && !clock->redone));
+    TRY(account_print(world, &t->session, t->worker, &t->folder, t->baseline, counters.steps > 0 && !clock->redone));
     TRY(worker_digest(world, t->worker, false, &digest));
     if (comm_rank(world) != 0) return ST_OK;
     (void)printf("\nstate digest %s at step %lld\n", digest_hex(digest, hex), step);

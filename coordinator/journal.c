@@ -31,7 +31,7 @@ static json_t *environment_json(void)
     return o;
 }
 
-enum status journal_run(const struct run_folder *f, const struct session *s, const struct comm *world)
+enum status journal_run(const struct run_folder *f, const struct session *s, const struct plan_facts *facts, const struct comm *world)
 {
     char digest[DIGEST_HEX], when[24];
     json_t *o = json_object(), *hosts = json_array();
@@ -51,6 +51,12 @@ enum status journal_run(const struct run_folder *f, const struct session *s, con
     set(o, "config_digest", json_string(digest_hex(config_digest(s->config, worker_tables()), digest)));
     set(o, "plan_digest", json_string(digest_hex(plan_digest(&s->plan), digest)));
     set(o, "fingerprint", json_string(digest_hex(s->fingerprint, digest)));
+    set(o, "steps", json_integer(s->plan.steps));
+    set(o, "tokens_per_step", json_integer(facts->tokens));
+    set(o, "flops_per_token", metrics_number(s->plan.flops_per_token));
+    set(o, "parameters", json_integer(facts->parameters));
+    set(o, "state_bytes_per_parameter", metrics_number(facts->state_bytes));
+    set(o, "rules", plan_rules_json(facts));
     set(o, "environment", environment_json());
     char *json = json_dumps(o, JSON_INDENT(2));
     CHECK(json != NULL);
@@ -63,7 +69,7 @@ enum status journal_run(const struct run_folder *f, const struct session *s, con
     return result;
 }
 
-static void write_event(const struct run_folder *f, const char *kind, int64_t step, const char *sentence)
+void journal_facts(const struct run_folder *f, const char *kind, int64_t step, const char *sentence, json_t *facts)
 {
     char when[24];
     json_t *o = json_object();
@@ -71,6 +77,7 @@ static void write_event(const struct run_folder *f, const char *kind, int64_t st
     set(o, "event", json_string(kind));
     set(o, "step", json_integer(step));
     set(o, "text", printable(sentence));
+    if (facts != NULL) set(o, "facts", facts);
     if (metrics_append(f->events, o) == ST_OK) return;
     log_warn("%s", status_text());
     status_clear();
@@ -85,7 +92,7 @@ void journal_event(const struct run_folder *f, const char *kind, int64_t step, c
     va_start(args, format);
     (void)vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    write_event(f, kind, step, sentence);
+    journal_facts(f, kind, step, sentence, NULL);
 }
 
 void journal_say(const struct run_folder *f, const char *kind, int64_t step, const char *format, ...)
@@ -96,5 +103,5 @@ void journal_say(const struct run_folder *f, const char *kind, int64_t step, con
     (void)vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
     log_note("%s", sentence);
-    write_event(f, kind, step, sentence);
+    journal_facts(f, kind, step, sentence, NULL);
 }

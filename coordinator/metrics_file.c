@@ -1,12 +1,14 @@
 #include "metrics_file.h"
 #include "common/base/check.h"
 #include "coordinator/file.h"
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { METRICS_MOST = 1 << 30 };
+enum { LINE_MOST = 1 << 20 };
 
 json_t *metrics_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
@@ -23,22 +25,47 @@ enum status metrics_append(const char *path, json_t *object)
     return s;
 }
 
-/* Calls take with each whole line and its object (NULL when it does not read). A last line without an end was cut by a kill. */
-static enum status each_line(const char *path, void (*take)(void *, const char *line, size_t n, const json_t *object), void *context)
+/* The next line with its end, of which the first LINE_MOST bytes are kept: longer ones are none of ours. False at the end of the file.
+ * Line by line, because the file of a long run is larger than anybody wants to hold. */
+static bool next_line(FILE *f, char *line, size_t *n, bool *whole)
 {
-    struct text all = { 0 };
-    if (!file_exists(path)) return ST_OK;
-    const enum status s = file_read(path, METRICS_MOST, &all);
-    for (size_t at = 0; s == ST_OK && at < all.length;) {
-        const char *end = memchr(all.data + at, '\n', all.length - at);
-        if (end == NULL) break;
-        const size_t n = (size_t)(end - (all.data + at));
-        json_t *object = json_loadb(all.data + at, n, JSON_REJECT_DUPLICATES, NULL);
-        take(context, all.data + at, n + 1, object);
-        json_decref(object);
-        at += n + 1;
+    int c;
+    for (*n = 0, *whole = false; !*whole && (c = getc_unlocked(f)) != EOF;) {
+        if (*n < LINE_MOST) line[(*n)++] = (char)c;
+        *whole = c == '\n';
     }
-    text_free(&all);
+    return *n > 0;
+}
+
+typedef void (*take_fn)(void *context, const char *line, size_t n, const json_t *object);
+
+static enum status each_of(FILE *f, const char *path, take_fn take, void *context, struct metrics_unread *unread)
+{
+    char *line = malloc(LINE_MOST);
+    size_t n;
+    bool whole;
+    CHECK(line != NULL);
+    while (next_line(f, line, &n, &whole)) {
+        json_t *object = whole ? json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        if (whole) take(context, line, n, object);
+        unread->lines += whole && !json_is_object(object);
+        unread->cut |= !whole;
+        json_decref(object);
+    }
+    free(line);
+    if (ferror(f)) FAIL(ST_IO, "%s: cannot be read", path);
+    return ST_OK;
+}
+
+/* Calls take with each whole line and its object (NULL when it does not read). A last line without an end was cut by a kill. */
+static enum status each_line(const char *path, take_fn take, void *context, struct metrics_unread *unread)
+{
+    *unread = (struct metrics_unread){ 0 };
+    if (!file_exists(path)) return ST_OK;
+    FILE *f = fopen(path, "re");
+    if (f == NULL) FAIL(ST_IO, "%s: %s", path, strerror(errno));
+    const enum status s = each_of(f, path, take, context, unread);
+    (void)fclose(f);
     return s;
 }
 
@@ -56,35 +83,54 @@ static void keep_line(void *context, const char *line, size_t n, const json_t *o
 enum status metrics_cut(const char *path, int64_t step)
 {
     struct cut cut = { .step = step };
-    enum status s = ST_OK;
-    if (file_exists(path)) s = each_line(path, keep_line, &cut);
+    struct metrics_unread unread;
+    enum status s = each_line(path, keep_line, &cut, &unread);
     if (s == ST_OK && file_exists(path)) s = file_replace(path, cut.kept.data != NULL ? cut.kept.data : "", cut.kept.length);
     text_free(&cut.kept);
     return s;
 }
 
 struct each {
-    void (*take)(void *context, const struct metrics_point *point);
+    void (*object)(void *context, const json_t *object);
+    void (*point)(void *context, const struct metrics_point *point);
     void *context;
 };
 
-static void take_point(void *context, const char *line, size_t n, const json_t *object)
+static void take_object(void *context, const char *line, size_t n, const json_t *object)
 {
     const struct each *each = context;
-    if (object == NULL) return;
-    const json_t *bits = json_object_get(object, "bits_per_byte"), *loss = json_object_get(object, "loss");
+    if (json_is_object(object)) each->object(each->context, object);
+}
+
+enum status metrics_objects(const char *path, void (*take)(void *context, const struct json_t *object), void *context,
+                            struct metrics_unread *unread)
+{
+    struct each each = { .object = take, .context = context };
+    return each_line(path, take_object, &each, unread);
+}
+
+double metrics_value(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+static void take_point(void *context, const json_t *object)
+{
+    const struct each *each = context;
     const char *kind = json_string_value(json_object_get(object, "kind"));
     const struct metrics_point point = {
         .step = json_integer_value(json_object_get(object, "step")),
-        .loss = json_is_number(loss) ? json_number_value(loss) : (double)NAN,
-        .bits_per_byte = json_is_number(bits) ? json_number_value(bits) : (double)NAN,
+        .loss = metrics_value(object, "loss"),
+        .bits_per_byte = metrics_value(object, "bits_per_byte"),
         .evaluation = kind != NULL && strcmp(kind, "evaluation") == 0,
     };
-    each->take(each->context, &point);
+    each->point(each->context, &point);
 }
 
 enum status metrics_each(const char *path, void (*take)(void *context, const struct metrics_point *point), void *context)
 {
-    struct each each = { take, context };
-    return each_line(path, take_point, &each);
+    struct each each = { .point = take, .context = context };
+    struct metrics_unread unread;
+    return metrics_objects(path, take_point, &each, &unread);
 }

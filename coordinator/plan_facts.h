@@ -34,6 +34,9 @@ enum status plan_facts(struct session *s, struct plan_facts *out) MUST_USE;
 /* "fp32, shard full over 2 ranks, ..." as a table for people. all_ranks: memory and traffic of every rank instead of the largest. */
 void plan_print(const struct session *s, const struct plan_facts *f, bool all_ranks, struct text *out);
 void plan_print_json(const struct session *s, const struct plan_facts *f, struct text *out);
+/* Its rules alone, for run.json. Owns: the caller frees the array. */
+struct json_t;
+struct json_t *plan_rules_json(const struct plan_facts *f);
 /* The few lines that `train` prints. */
 void plan_print_brief(const struct session *s, const struct plan_facts *f, struct text *out);
 /* "gradient allreduce = reduce to owners (X MB) + gather (Y MB)", per rank and step. */

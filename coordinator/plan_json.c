@@ -44,12 +44,18 @@ static json_t *rank_json(const struct rank_facts *r)
 
 static void append(json_t *array, json_t *value) { CHECK(json_array_append_new(array, value) == 0); }
 
+json_t *plan_rules_json(const struct plan_facts *f)
+{
+    json_t *rules = json_array();
+    for (int i = 0; i < f->n_rules; i++) append(rules, rule_json(&f->rules[i]));
+    return rules;
+}
+
 void plan_print_json(const struct session *s, const struct plan_facts *f, struct text *out)
 {
     const struct plan *p = f->plan;
     char digest[DIGEST_HEX];
-    json_t *o = json_object(), *rules = json_array(), *ranks = json_array();
-    for (int i = 0; i < f->n_rules; i++) append(rules, rule_json(&f->rules[i]));
+    json_t *o = json_object(), *ranks = json_array();
     for (int r = 0; r < f->ranks; r++) append(ranks, rank_json(&f->rank[r]));
     set(o, "run", json_string(s->config->run.name));
     set(o, "plan_digest", json_string(digest_hex(plan_digest(p), digest)));
@@ -67,7 +73,7 @@ void plan_print_json(const struct session *s, const struct plan_facts *f, struct
     set(o, "flops_per_step", metrics_number(f->flops));
     set(o, "state_bytes_per_parameter", metrics_number(f->state_bytes));
     set(o, "checkpoint_bytes", json_integer(f->checkpoint_bytes));
-    set(o, "rules", rules);
+    set(o, "rules", plan_rules_json(f));
     set(o, "ranks", ranks);
     char *json = json_dumps(o, JSON_INDENT(2));
     CHECK(json != NULL);
