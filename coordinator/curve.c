@@ -1,5 +1,6 @@
 #include "curve.h"
 #include "common/base/check.h"
+#include "coordinator/chart.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +23,25 @@ void curve_free(struct curve *c)
     c->n = c->cap = 0;
 }
 
-/* --- What both drawings share ------------------------------------------------------------------------------------------ */
+/* --- What all drawings share ------------------------------------------------------------------------------------------- */
 
-struct frame {
-    int64_t first, last;
-    double low, high;
-};
-
-static bool frame_of(const struct curve *curves, int n, struct frame *out)
+void curve_smooth(const struct curve *c, struct curve *out)
 {
-    *out = (struct frame){ INT64_MAX, INT64_MIN, INFINITY, -INFINITY };
+    const int64_t reach = c->n / 50;
+    int64_t from = 0, to = 0; /* the stretch whose sum is known: [from, to) */
+    double sum = 0;
+    *out = (struct curve){ .name = c->name, .mark = c->mark, .color = c->color };
+    for (int64_t i = 0; i < c->n; i++) {
+        const int64_t begin = i - min_i64(reach, i), end = min_i64(i + min_i64(reach, i) + 1, c->n);
+        for (; to < end; to++) sum += c->points[to].value;
+        for (; from < begin; from++) sum -= c->points[from].value;
+        curve_add(out, c->points[i].step, sum / (double)(to - from));
+    }
+}
+
+bool curve_frame_of(const struct curve *curves, int n, struct curve_frame *out)
+{
+    *out = (struct curve_frame){ INT64_MAX, INT64_MIN, INFINITY, -INFINITY };
     for (int k = 0; k < n; k++) {
         for (int64_t i = 0; i < curves[k].n; i++) {
             const struct curve_point p = curves[k].points[i];
@@ -45,35 +55,38 @@ static bool frame_of(const struct curve *curves, int n, struct frame *out)
     return true;
 }
 
-/* The mean value of a series in each of `columns` equal stretches of steps; NAN where it has no point. */
-static void columns_of(const struct curve *c, const struct frame *f, int columns, double mean[])
+void curve_columns(const struct curve *c, const struct curve_frame *f, int columns, struct curve_column out[])
 {
-    int64_t *count = calloc((size_t)columns, sizeof *count);
-    CHECK(count != NULL);
-    for (int x = 0; x < columns; x++) mean[x] = 0;
+    for (int x = 0; x < columns; x++) out[x] = (struct curve_column){ 0, 0, INFINITY, -INFINITY };
     for (int64_t i = 0; i < c->n; i++) {
         const int x = (int)((double)(c->points[i].step - f->first) / (double)(f->last - f->first) * (columns - 1) + 0.5);
-        mean[x] += c->points[i].value;
-        count[x]++;
+        const double value = c->points[i].value;
+        out[x].count++;
+        out[x].mean += value;
+        out[x].low = fmin(out[x].low, value), out[x].high = fmax(out[x].high, value);
     }
-    for (int x = 0; x < columns; x++) mean[x] = count[x] > 0 ? mean[x] / (double)count[x] : (double)NAN;
-    free(count);
+    for (int x = 0; x < columns; x++) {
+        if (out[x].count > 0)
+            out[x].mean /= (double)out[x].count;
+        else
+            out[x].mean = out[x].low = out[x].high = (double)NAN;
+    }
 }
 
 /* --- Characters -------------------------------------------------------------------------------------------------------- */
 
 void curve_draw(const struct curve *curves, int n, int width, int height, const char *unit, struct text *out)
 {
-    struct frame f;
-    if (!frame_of(curves, n, &f)) return;
+    struct curve_frame f;
+    if (!curve_frame_of(curves, n, &f)) return;
     const char **cell = calloc((size_t)(width * height), sizeof *cell);
-    double *mean = calloc((size_t)width, sizeof *mean);
-    CHECK(cell != NULL && mean != NULL);
+    struct curve_column *column = calloc((size_t)width, sizeof *column);
+    CHECK(cell != NULL && column != NULL);
     for (int k = 0; k < n; k++) {
-        columns_of(&curves[k], &f, width, mean);
+        curve_columns(&curves[k], &f, width, column);
         for (int x = 0; x < width; x++) {
-            if (isnan(mean[x])) continue;
-            const int y = (int)((f.high - mean[x]) / (f.high - f.low) * (height - 1) + 0.5);
+            if (column[x].count == 0) continue;
+            const int y = (int)((f.high - column[x].mean) / (f.high - f.low) * (height - 1) + 0.5);
             cell[y * width + x] = curves[k].mark;
         }
     }
@@ -95,67 +108,13 @@ void curve_draw(const struct curve *curves, int n, int width, int height, const 
         if (curves[k].n > 0) text_add(out, " %s %s", curves[k].mark, curves[k].name);
     text_add(out, "\n");
     free(cell);
-    free(mean);
+    free(column);
 }
 
 /* --- SVG --------------------------------------------------------------------------------------------------------------- */
 
-enum { SVG_WIDTH = 800, SVG_HEIGHT = 400, SVG_LEFT = 60, SVG_RIGHT = 20, SVG_TOP = 40, SVG_BOTTOM = 40, SVG_TICKS = 5 };
-enum { SVG_PLOT_WIDTH = SVG_WIDTH - SVG_LEFT - SVG_RIGHT, SVG_PLOT_HEIGHT = SVG_HEIGHT - SVG_TOP - SVG_BOTTOM };
-
-static void add_escaped(struct text *out, const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '<')
-            text_add(out, "&lt;");
-        else if (*c == '&')
-            text_add(out, "&amp;");
-        else
-            text_add(out, "%c", *c);
-    }
-}
-
-static void svg_axes(const struct frame *f, struct text *out)
-{
-    for (int i = 0; i <= SVG_TICKS; i++) {
-        const double y = SVG_TOP + (double)SVG_PLOT_HEIGHT * i / SVG_TICKS, x = SVG_LEFT + (double)SVG_PLOT_WIDTH * i / SVG_TICKS;
-        text_add(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>\n", SVG_LEFT, SVG_WIDTH - SVG_RIGHT, y, y);
-        text_add(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n", SVG_LEFT - 6, y + 4,
-                 f->high - (f->high - f->low) * i / SVG_TICKS);
-        text_add(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>\n", x, SVG_HEIGHT - SVG_BOTTOM + 18,
-                 (double)f->first + (double)(f->last - f->first) * i / SVG_TICKS);
-    }
-}
-
-static void svg_line(const struct curve *c, const struct frame *f, struct text *out)
-{
-    double mean[SVG_PLOT_WIDTH];
-    columns_of(c, f, SVG_PLOT_WIDTH, mean);
-    text_add(out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" points=\"", c->color);
-    for (int x = 0; x < SVG_PLOT_WIDTH; x++)
-        if (!isnan(mean[x])) text_add(out, "%d,%.1f ", SVG_LEFT + x, SVG_TOP + (f->high - mean[x]) / (f->high - f->low) * SVG_PLOT_HEIGHT);
-    text_add(out, "\"/>\n");
-}
-
 void curve_svg(const struct curve *curves, int n, const char *title, const char *unit, struct text *out)
 {
-    struct frame f;
-    if (!frame_of(curves, n, &f)) return;
-    text_add(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n",
-             SVG_WIDTH, SVG_HEIGHT);
-    text_add(out, "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n<text x=\"%d\" y=\"22\" font-size=\"15\">", SVG_LEFT);
-    add_escaped(out, title);
-    text_add(out, " (");
-    add_escaped(out, unit);
-    text_add(out, " by step)</text>\n");
-    svg_axes(&f, out);
-    for (int k = 0; k < n; k++) {
-        if (curves[k].n == 0) continue;
-        svg_line(&curves[k], &f, out);
-        text_add(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\" fill=\"%s\">", SVG_WIDTH - SVG_RIGHT, SVG_TOP + 16 * (k + 1),
-                 curves[k].color);
-        add_escaped(out, curves[k].name);
-        text_add(out, "</text>\n");
-    }
-    text_add(out, "</svg>\n");
+    const struct chart chart = { .title = title, .unit = unit, .x = "step", .curves = curves, .n = n, .width = 800, .height = 400 };
+    chart_svg(&chart, true, out);
 }
