@@ -56,6 +56,18 @@ enum status run_ref_parse(const char *word, const char *runs, struct run_ref *ou
     return ST_OK;
 }
 
+enum status run_ref_folder(const char *word, const char *runs, char folder[PATH_BYTES])
+{
+    static const char *const files[] = { "run.json", "metrics.jsonl", "events.jsonl", "config.yaml", "ckpt" };
+    for (int plain = 0; plain < 2; plain++) {
+        if (snprintf(folder, PATH_BYTES, "%s%s%s", plain ? "" : runs, plain ? "" : "/", word) >= PATH_BYTES)
+            FAIL(ST_USAGE, "the name of the run is too long");
+        for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+            if (inside(folder, files[i])) return ST_OK;
+    }
+    return no_such_run(word, runs);
+}
+
 /* The folder of state.h5 of a published step. */
 static enum status checkpoint_of(const char *checkpoints, int64_t step, char out[PATH_BYTES])
 {

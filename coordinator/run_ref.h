@@ -17,6 +17,9 @@ struct run_ref {
 /* Local. Fails: ST_USAGE where there is no such run, with the nearest name. */
 enum status run_ref_parse(const char *word, const char *runs, struct run_ref *out) MUST_USE;
 
+/* The folder of a run, for uses that need no checkpoint: one with any of a run's files is enough. Local. Fails: ST_USAGE. */
+enum status run_ref_folder(const char *word, const char *runs, char folder[PATH_BYTES]) MUST_USE;
+
 /* The folder of the checkpoint that a word means, verified; a newer one that does not verify is warned of. Serves one process with
  * comm_self. Collective: yes, equal words. Fails: ST_USAGE, ST_DAMAGED. */
 enum status run_ref_find(const struct comm *comm, const char *word, const char *runs, char checkpoint[PATH_BYTES]) MUST_USE;
