@@ -27,11 +27,20 @@ START_TEST(real_powers_of_what_rules_use)
 }
 END_TEST
 
+START_TEST(logarithms_of_decays_keep_their_digits_near_one)
+{
+    static const double decays[] = { 1e-8, 0.01, 0.5, 0.7071067811865475, 0.9, 0.999, 0.9999, 0.999999, 2, 1e9 };
+    for (int i = 0; i < 10; i++) ck_relative(logarithm(decays[i]), log(decays[i]), 1e-15);
+    ck_relative(logarithm(1), 0, 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("power");
     tcase_add_test(t, whole_powers_of_decays);
     tcase_add_test(t, real_powers_of_what_rules_use);
+    tcase_add_test(t, logarithms_of_decays_keep_their_digits_near_one);
     Suite *suite = suite_create("power");
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

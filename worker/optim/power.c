@@ -13,7 +13,7 @@ double power_whole(double x, int64_t n)
 static const double log_2 = 0.69314718055994530942;
 
 /* log x = k log 2 + 2 artanh((m - 1) / (m + 1)), m = x 2^-k in [1/sqrt 2, sqrt 2): the artanh series has |z| < 0.172. */
-static double logarithm(double x)
+double logarithm(double x)
 {
     int k;
     double m = frexp(x, &k); /* exact, as ldexp below: integers and no rounding */

@@ -9,5 +9,7 @@
 double power_whole(double x, int64_t n);
 /* x^y for 0 < x and |y log x| < 700; relative error about |y log x| * 2^-52. */
 double power(double x, double y);
+/* Natural logarithm of x > 0; relative error about 2^-51. */
+double logarithm(double x);
 
 #endif
