@@ -33,7 +33,18 @@ static const struct variation {
                    { .name = "adafactor", .settings = "variant=hf beta1=0.9", .state = { STORAGE_BF16, 256, 4096 }, .average = 0.9 },
                    { .name = "adafactor", .settings = "variant=t5x beta1=0.9", .state = { STORAGE_Q8, 64, 0 } },
                    { .name = "adafactor", .settings = "variant=t5x min_dim=2 scale_parameter=false" },
-                   { .name = "schedule-free", .settings = "warmup=3 r=1", .state = { STORAGE_Q8, 64, 0 } } };
+                   { .name = "schedule-free", .settings = "warmup=3 r=1", .state = { STORAGE_Q8, 64, 0 } },
+                   { .name = "signum", .settings = "beta=0" },
+                   { .name = "lamb", .settings = "variant=deepspeed" },
+                   { .name = "lamb", .settings = "clamp=[0.5,2] eps=1e-4" },
+                   { .name = "lars", .settings = "variant=joint nesterov=true" },
+                   { .name = "lars", .settings = "momentum=0" },
+                   { .name = "ademamix", .settings = "betas=[0,0.999,0.9999] alpha_warmup=3 beta3_warmup=5" },
+                   { .name = "mars", .settings = "variant=lion" },
+                   { .name = "sophia", .settings = "every=2 batch_tokens=7" },
+                   { .name = "mars", .settings = "", .state = { STORAGE_Q8, 256, 256 } },
+                   { .name = "lars", .settings = "", .state = { STORAGE_BF16, 256, 4096 } },
+                   { .name = "ademamix", .settings = "", .state = { STORAGE_Q8, 64, 0 } } };
 
 enum { MOST_HYPER = 32, STEPS = 4 };
 static const struct virtual_tensor shapes[] = { { 1, 7, 1, 0 }, { 7, 1, 2, 0 }, { 17, 31, 2, 0 }, { 257, 129, 2, 0 }, { 1, 300, 1, 0 } };
@@ -75,6 +86,10 @@ static void setup_of(int i, struct virtual_setup *setup, double hyper[MOST_HYPER
 static void train(struct virtual_world *w, int steps)
 {
     for (int i = 0; i < steps; i++) {
+        if (driver_observes(w->driver[0], w->step + 1)) {
+            virtual_random_gradients(w, 0.2f);
+            virtual_observe(w);
+        }
         virtual_random_gradients(w, 0.3f);
         virtual_step(w, 0.01);
     }
@@ -232,7 +247,7 @@ START_TEST(every_setting_is_explained_and_its_default_is_inside_its_bounds)
     for (const struct field *f = opt->variant.fields; f->key != NULL; f++) {
         ck_assert_msg(f->help != NULL && f->help[0] != '\0' && f->value != NULL && f->trajectory, "%s.%s", opt->variant.name, f->key);
         const double *value = (const double *)(const void *)((const char *)hyper + f->offset);
-        const int n = f->type == FIELD_F64x2 ? 2 : f->type == FIELD_F64 ? 1 : 0;
+        const int n = f->type == FIELD_F64x3 ? 3 : f->type == FIELD_F64x2 ? 2 : f->type == FIELD_F64 ? 1 : 0;
         const bool word = f->words != NULL && value[0] <= 0;
         for (int k = 0; !word && k < n; k++) ck_assert_msg(f->low <= value[k] && value[k] <= f->high, "%s.%s", opt->variant.name, f->key);
     }

@@ -1,4 +1,5 @@
 #include "optim.h"
 
-const struct opt_desc *const opt_table[] = { &opt_adamw,         &opt_adam, &opt_adam_mini, &opt_adalayer, &opt_adafactor,
-                                             &opt_schedule_free, &opt_lion, &opt_sgd,       NULL };
+const struct opt_desc *const opt_table[] = { &opt_adamw,         &opt_adam,     &opt_adam_mini, &opt_adalayer, &opt_adafactor,
+                                             &opt_schedule_free, &opt_lion,     &opt_sgd,       &opt_signum,   &opt_lamb,
+                                             &opt_lars,          &opt_ademamix, &opt_mars,      &opt_sophia,   NULL };
