@@ -89,6 +89,10 @@ static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
     virtual_open(&w, &setup, ranks, 11);
     for (int t = 0; t < p->n_tensors; t++) memcpy(w.theta[t], p->theta[t], (size_t)(p->shape[t].rows * p->shape[t].cols) * sizeof(float));
     for (int step = 0; step < p->n_steps; step++) {
+        if (driver_observes(w.driver[0], step + 1)) { /* the second gradient: that of the step after, of step 1 at the last */
+            for (int t = 0; t < p->n_tensors; t++) virtual_gradient(&w, t, p->grad[(step + 1) % p->n_steps][t]);
+            virtual_observe(&w);
+        }
         for (int t = 0; t < p->n_tensors; t++) virtual_gradient(&w, t, p->grad[step][t]);
         virtual_step(&w, lr < 0 ? 1 : lr); /* without a rate: the schedule's factor */
         if (step != 0 && step != 2 && step != p->n_steps - 1) continue;
