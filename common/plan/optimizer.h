@@ -24,6 +24,7 @@ struct opt_slot {
     float initial;
     /* Storage of element state (rule_common.state): */
     int stage;     /* where it is read and written: 0 propose, k the absorb of round k-1. Elsewhere a tile does not see it. */
+    bool observed; /* written by `observe` alone; the stage above only reads it */
     bool positive; /* never below zero: an 8-bit code has no sign */
     bool precise;  /* fp32 always: weights, not statistics */
 };

@@ -24,6 +24,7 @@ static const struct variation {
                    { .name = "adalayer", .settings = "nadam=torch" },
                    { .name = "adamw", .settings = "", .state = { STORAGE_BF16, 256, 4096 }, .average = 0.9 },
                    { .name = "adamw", .settings = "amsgrad=true", .state = { STORAGE_Q8, 256, 256 } },
+                   { .name = "sophia", .settings = "every=2", .state = { STORAGE_Q8, 64, 0 } },
                    { .name = "lion", .settings = "", .state = { STORAGE_Q8, 64, 0 } },
                    { .name = "adalayer", .settings = "granularity=head head_rows=4 amsgrad=true" },
                    { .name = "adalayer", .settings = "granularity=model" },

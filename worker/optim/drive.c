@@ -133,7 +133,8 @@ static struct opt_tile tile_at(const struct span *s, int64_t row, int64_t n_rows
 
 static bool coded_here(const struct span *s, int slot, int stage)
 {
-    return s->slot[slot].data != NULL && s->slot[slot].whole.dtype != STORAGE_FP32 && s->rule.opt->slots[slot].stage == stage;
+    if (s->slot[slot].data == NULL || s->slot[slot].whole.dtype == STORAGE_FP32) return false;
+    return stage == STAGE_OBSERVE ? s->rule.opt->slots[slot].observed : s->rule.opt->slots[slot].stage == stage;
 }
 
 static struct rng_key rounding_key(const struct span *s, int slot)
@@ -159,7 +160,7 @@ static void open_state(const struct span *s, int stage, struct opt_tile *v, cons
 static void close_state(const struct span *s, int stage, const struct opt_tile *v)
 {
     for (int k = 0; k < s->rule.opt->n_slots; k++) {
-        if (!coded_here(s, k, stage)) continue;
+        if (!coded_here(s, k, stage) || (stage != STAGE_OBSERVE && s->rule.opt->slots[k].observed)) continue;
         const struct stored *slot = &s->slot[k];
         const int64_t at = (v->row - s->piece.row_begin) * v->cols;
         if (slot->whole.dtype == STORAGE_BF16)
@@ -400,9 +401,9 @@ static void observe_task(void *context, int64_t index, int thread)
         struct opt_tile v = tile_at(s, row, min_i64(s->tile_rows, k->row_end - row), scratch->u);
         exact_decode(scratch->grad, s->piece.sum + (row - s->piece.row_begin) * v.cols, v.count, s->exponent, s->divisor);
         v.grad = scratch->grad;
-        open_state(s, 0, &v, scratch);
+        open_state(s, STAGE_OBSERVE, &v, scratch);
         s->rule.opt->observe(&s->now.step, &v);
-        close_state(s, 0, &v);
+        close_state(s, STAGE_OBSERVE, &v);
     }
 }
 

@@ -100,7 +100,7 @@ struct driver {
 };
 
 /* drive.c: run one stage of all spans that `takes` accepts. Stage 0 proposes, stage k takes in the sums of round k-1; then */
-enum { STAGE_DIRECTED = OPT_ROUNDS + 1, STAGE_MOVE };
+enum { STAGE_DIRECTED = OPT_ROUNDS + 1, STAGE_MOVE, STAGE_OBSERVE };
 void drive_stage(struct driver *d, int stage, bool (*takes)(const struct span *));
 void drive_update(const struct driver *d, const struct driver_step *now, int param, const struct opt_rule *rule, struct update *out);
 

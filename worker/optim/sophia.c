@@ -56,7 +56,7 @@ static const struct field sophia_fields[] = {
     { 0 }
 };
 static const struct opt_slot sophia_slots[] = {
-    [SLOT_M] = { .name = "m", .extent = PER_ELEMENT }, [SLOT_H] = { .name = "h", .extent = PER_ELEMENT, .positive = true }
+    [SLOT_M] = { .name = "m", .extent = PER_ELEMENT }, [SLOT_H] = { .name = "h", .extent = PER_ELEMENT, .observed = true, .positive = true }
 };
 static const char *const sophia_preset[] = { "lr", "1e-4", "weight_decay", "0.1", NULL };
 
