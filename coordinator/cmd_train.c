@@ -228,11 +228,21 @@ static enum status train_session(const struct comm *world, struct train *t, cons
     return run_steps(world, t, options, &found);
 }
 
+/* Why a run ended stands in its folder, for those who did not see its terminal. */
+static void journal_failure(const struct train *t, enum status s)
+{
+    char why[1024];
+    (void)snprintf(why, sizeof why, "%s", status_text());
+    journal_event(&t->folder, s == ST_DIVERGED ? "diverged" : "failed", t->worker != NULL ? worker_step_done(t->worker) : 0, "%s", why);
+    if (status_text()[0] == '\0') (void)status_fail(s, __FILE__, __LINE__, "%s", why); /* the event could not be written: tell the first */
+}
+
 static enum status train_run(const struct comm *world, const struct options *options)
 {
     struct train t = { 0 };
     session_open(&t.session);
     const enum status s = train_session(world, &t, options);
+    if (s != ST_OK && s != ST_STOPPED && t.locked) journal_failure(&t, s);
     sinks_close(t.sinks);
     worker_close(t.worker);
     if (t.locked) lock_release(t.folder.path);

@@ -124,6 +124,9 @@ static void take_point(void *context, const json_t *object)
         .loss = metrics_value(object, "loss"),
         .bits_per_byte = metrics_value(object, "bits_per_byte"),
         .evaluation = kind != NULL && strcmp(kind, "evaluation") == 0,
+        .source = json_string_value(json_object_get(object, "source")),
+        .tokens = json_integer_value(json_object_get(object, "tokens")),
+        .seconds = metrics_value(object, "seconds"),
     };
     each->point(each->context, &point);
 }

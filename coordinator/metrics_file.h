@@ -30,6 +30,9 @@ struct metrics_point {
     int64_t step;
     double loss, bits_per_byte;
     bool evaluation;
+    const char *source; /* of an evaluation; it lives as long as the call */
+    int64_t tokens;
+    double seconds;
 };
 enum status metrics_each(const char *path, void (*take)(void *context, const struct metrics_point *point), void *context) MUST_USE;
 

@@ -32,7 +32,7 @@ static enum status carry(enum status s, const struct text *problems)
     return status_fail(s, __FILE__, __LINE__, "%.*s", (int)n, problems->data);
 }
 
-static enum status read_config(struct session *s, const char *path, const struct options *options)
+enum status session_read(struct session *s, const char *path, const struct options *options)
 {
     struct text problems = { 0 };
     enum status result = config_read(path, options->override, options->n_overrides, worker_tables(), &s->arena, &s->config, &problems);
@@ -62,12 +62,12 @@ static enum status tell_problems(enum status s, bool speaks, const char *path)
 
 enum status session_config(struct session *s, const char *path, const struct options *options)
 {
-    return tell_problems(read_config(s, path, options), true, path);
+    return tell_problems(session_read(s, path, options), true, path);
 }
 
 enum status session_config_all(const struct comm *world, struct session *s, const char *path, const struct options *options)
 {
-    TRY(tell_problems(comm_agree(world, read_config(s, path, options)), comm_rank(world) == 0, path));
+    TRY(tell_problems(comm_agree(world, session_read(s, path, options)), comm_rank(world) == 0, path));
     return comm_same(world, "configuration", config_digest(s->config, worker_tables()));
 }
 
@@ -133,14 +133,16 @@ static void resolve_precision(struct config *config, enum dtype compute)
     config->precision.compute = compute == DT_BF16 ? COMPUTE_BF16 : COMPUTE_FP32;
 }
 
-enum status session_plan(struct session *s, int ranks)
+enum status session_lay_out(struct session *s, int ranks)
 {
     const enum dtype compute = worker_compute(s->config);
     explain_precision(s, compute, compute == DT_BF16 ? NULL : "this machine");
     resolve_precision(s->config, compute);
     s->ranks = ranks;
-    return tell_problems(build_plan(s, compute, ranks), true, s->config->file);
+    return build_plan(s, compute, ranks);
 }
+
+enum status session_plan(struct session *s, int ranks) { return tell_problems(session_lay_out(s, ranks), true, s->config->file); }
 
 enum status session_plan_all(const struct comm *world, struct session *s)
 {

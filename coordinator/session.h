@@ -33,6 +33,11 @@ enum status session_machine(struct session *s) MUST_USE;
 /* The plan for this many ranks, with the precision that this process would choose. Fails: ST_CONFIG, ST_LAUNCH. */
 enum status session_plan(struct session *s, int ranks) MUST_USE;
 
+/* The first and the last of these without a word on stderr: the failure's sentence holds the problems, for callers that read many
+ * configurations and tell each problem once. */
+enum status session_read(struct session *s, const char *path, const struct options *options) MUST_USE;
+enum status session_lay_out(struct session *s, int ranks) MUST_USE;
+
 /* The same on every rank of a world, with one answer. Collective: yes, equal path and options; rank 0 prints. */
 enum status session_config_all(const struct comm *world, struct session *s, const char *path, const struct options *options) MUST_USE;
 enum status session_machine_all(const struct comm *world, struct session *s) MUST_USE;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 /* A handler may touch nothing but lock-free atomics; this is the one state that cannot be a parameter. */
-static atomic_uint seen;
+static atomic_uint seen, count;
 
 static const struct {
     int number;
@@ -18,6 +18,7 @@ static void note(int number)
 {
     for (int i = 0; i < N_ROWS; i++)
         if (rows[i].number == number) atomic_fetch_or_explicit(&seen, rows[i].bit, memory_order_relaxed);
+    atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
 }
 
 void signals_install(void)
@@ -29,6 +30,8 @@ void signals_install(void)
 }
 
 unsigned signals_seen(void) { return atomic_load_explicit(&seen, memory_order_relaxed); }
+
+unsigned signals_count(void) { return atomic_load_explicit(&count, memory_order_relaxed); }
 
 const char *signals_names(unsigned mask, char out[32])
 {

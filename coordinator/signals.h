@@ -9,6 +9,8 @@ enum { SIGNAL_STOP_USR1 = 1, SIGNAL_STOP_TERM = 2, SIGNAL_STOP_INT = 4 };
 void signals_install(void);
 /* Bits seen by this process so far. */
 unsigned signals_seen(void);
+/* How many there were: who asks twice is in a hurry. */
+unsigned signals_count(void);
 /* "USR1", "TERM, INT" into a caller's buffer. */
 const char *signals_names(unsigned mask, char out[32]);
 

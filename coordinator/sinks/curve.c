@@ -40,13 +40,15 @@ static enum status loss_open(struct arena *arena, const struct sink_setup *setup
 static enum status loss_step(void *state, const struct step_metrics *m)
 {
     struct loss_curve *c = state;
-    add(c, &(struct metrics_point){ m->report->step, m->report->loss, m->report->loss * c->setup->bits_per_nat, false });
+    const double loss = m->report->loss;
+    add(c, &(struct metrics_point){ .step = m->report->step, .loss = loss, .bits_per_byte = loss * c->setup->bits_per_nat });
     return ST_OK;
 }
 
 static enum status loss_evaluation(void *state, const struct evaluation_metrics *m)
 {
-    add(state, &(struct metrics_point){ m->step, m->result.loss, m->result.bits_per_byte, true });
+    const struct eval_result *r = &m->result;
+    add(state, &(struct metrics_point){ .step = m->step, .loss = r->loss, .bits_per_byte = r->bits_per_byte, .evaluation = true });
     return ST_OK;
 }
 

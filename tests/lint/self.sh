@@ -97,6 +97,9 @@ END
 accept coordinator/main.c <<'END'
 int main(void) { exit(0); }
 END
+accept coordinator/child.c <<'END'
+void child(void) { _exit(127); }
+END
 accept common/math/x.c <<'END'
 /* strcpy(a, b) and
    abort() in words */ // exit(1)
