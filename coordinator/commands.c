@@ -8,9 +8,9 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-    &command_check,  &command_plan,      &command_train, &command_eval,       &command_generate,  &command_report,     &command_show,
-    &command_verify, &command_hash,      &command_diff,  &command_data_build, &command_data_show, &command_optim_list, &command_info,
-    &command_bench,  &command_reference, NULL,
+    &command_check,     &command_plan,       &command_train,  &command_eval,  &command_generate,  &command_report,
+    &command_sweep,     &command_show,       &command_verify, &command_hash,  &command_diff,      &command_data_build,
+    &command_data_show, &command_optim_list, &command_info,   &command_bench, &command_reference, NULL,
 };
 
 /* The command whose one or two words begin argv; *words tells how many. */
@@ -89,9 +89,10 @@ static enum status run_collective(const struct command *command, const struct op
 
 static enum status run_local(const struct command *command, const struct options *options)
 {
+    if (command->stops_politely) signals_install();
     fault_arm_from_environment(environment_rank());
     const enum status s = command->local(options);
-    if (s != ST_OK && s != ST_DIFFER) log_failure(s);
+    if (s != ST_OK && s != ST_DIFFER && s != ST_STOPPED) log_failure(s);
     return s;
 }
 

@@ -2,6 +2,7 @@
 #include "common/base/str.h"
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 const struct environment_row environment_table[] = {
     { "OMP_NUM_THREADS", "threads per rank; not set: cores of the node divided by the ranks on it" },
@@ -10,6 +11,7 @@ const struct environment_row environment_table[] = {
     { "LAMINA_DEADLINE", "seconds after which a wait for another rank is given up (exit 9); not set: 600" },
     { "LAMINA_TRACE", "set: failures also print where in the source they came from" },
     { "LAMINA_FAULT", "name@rank[:count][=fail|kill|hang]: make one named point of the program fail, for tests" },
+    { "LAMINA_PMI", "what the script of `sweep --slurm` asks srun for as --mpi; not set: pmix" },
     { "NO_COLOR", "set: no colours on a terminal" },
     { "OPENBLAS_CORETYPE", "set by the program itself where OpenBLAS takes the processor for an old one" },
     { "HDF5_USE_FILE_LOCKING", "BEST_EFFORT unless set: file systems without locks work" },
@@ -28,6 +30,14 @@ static const char *launcher_rank(void)
 }
 
 bool environment_launched(void) { return launcher_rank() != NULL; }
+
+bool environment_is_rank(void)
+{
+    static const char *const slurm = "SLURM_PROCID";
+    for (size_t i = 0; i < sizeof rank_names / sizeof rank_names[0]; i++)
+        if (strcmp(rank_names[i], slurm) != 0 && getenv(rank_names[i]) != NULL) return true;
+    return getenv(slurm) != NULL && getenv("SLURM_STEP_ID") != NULL;
+}
 
 int environment_rank(void)
 {

@@ -12,5 +12,7 @@ extern const struct environment_row environment_table[]; /* ends with name NULL 
 /* This process's rank as its launcher (Open MPI, PMIx, PMI, Slurm) tells it before MPI starts; 0 without a launcher. */
 int environment_rank(void);
 bool environment_launched(void);
+/* Is this process one of the ranks that a launcher started? A batch shell of Slurm has a SLURM_PROCID too, but is no rank. */
+bool environment_is_rank(void);
 
 #endif

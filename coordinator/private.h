@@ -4,9 +4,9 @@
 
 #include "coordinator/commands.h"
 
-extern const struct command command_check, command_plan, command_train, command_eval, command_generate, command_report, command_show,
-    command_verify, command_hash, command_diff, command_data_build, command_data_show, command_info, command_optim_list, command_bench,
-    command_reference;
+extern const struct command command_check, command_plan, command_train, command_eval, command_generate, command_report, command_sweep,
+    command_show, command_verify, command_hash, command_diff, command_data_build, command_data_show, command_info, command_optim_list,
+    command_bench, command_reference;
 
 #define OPTION_JSON_ROW                                                                                                                    \
     {                                                                                                                                      \
