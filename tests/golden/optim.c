@@ -60,6 +60,13 @@ static const struct opt_desc *find(const char *name)
     return NULL;
 }
 
+/* Small tensors take it, too. */
+static struct storage state_of(const char *driver)
+{
+    const int dtype = strstr(driver, "q8") != NULL ? STORAGE_Q8 : strstr(driver, "bf16") != NULL ? STORAGE_BF16 : STORAGE_FP32;
+    return (struct storage){ .dtype = dtype, .block = 256, .min_size = 0 };
+}
+
 /* One case on this many virtual ranks: the first line is read already. */
 static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
 {
@@ -83,7 +90,8 @@ static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
                                                .weight_decay = decay,
                                                .clip = strstr(driver, "clip") != NULL ? CLIP_GLOBAL : CLIP_NONE,
                                                .cautious = strstr(driver, "cautious ") != NULL || strstr(driver, "cautious\n") != NULL,
-                                               .cautious_decay = strstr(driver, "cautious_decay") != NULL } };
+                                               .cautious_decay = strstr(driver, "cautious_decay") != NULL,
+                                               .state = state_of(driver) } };
     memcpy(setup.tensor, p->shape, sizeof p->shape);
     struct virtual_world w;
     virtual_open(&w, &setup, ranks, 11);
