@@ -104,30 +104,61 @@ static void bind_root(struct binder *b)
 
 /* ---- reading ---- */
 
+/* A text while it is read: its tree, and what was found wrong so far. */
+struct reading {
+    struct arena scratch;
+    struct problems *found;
+    struct node *root; /* NULL: a problem that leaves no tree */
+};
+
+static void begin_reading(struct reading *r, const char *name, const char *yaml, size_t n)
+{
+    arena_open_growing(&r->scratch, "config");
+    r->found = arena_place(&r->scratch, sizeof *r->found);
+    r->found->arena = &r->scratch;
+    struct source *source = arena_place(&r->scratch, sizeof *source);
+    *source = (struct source){ .name = name, .text = yaml, .n = n };
+    r->root = tree_read(source, 0, &r->scratch, r->found);
+}
+
+/* Returns how many problems there were. */
+static int end_reading(struct reading *r, struct text *problems)
+{
+    const int count = problems_count(r->found);
+    problems_print(r->found, problems);
+    arena_close(&r->scratch);
+    return count;
+}
+
 enum status config_parse(const char *name, const char *yaml, size_t n, const char *const overrides[], int n_overrides,
                          const struct config_tables *tables, struct arena *arena, struct config **out, struct text *problems)
 {
-    struct arena scratch;
-    arena_open_growing(&scratch, "config");
-    struct problems *found = arena_place(&scratch, sizeof *found);
-    found->arena = &scratch;
-    struct source *source = arena_place(&scratch, sizeof *source);
-    *source = (struct source){ .name = name, .text = yaml, .n = n };
-
+    struct reading r;
+    begin_reading(&r, name, yaml, n);
     struct config *config = arena_place(arena, sizeof *config);
     memset(config, 0, sizeof *config);
     config->file = arena_strdup(arena, name);
-    struct node *root = tree_read(source, 0, &scratch, found);
-    for (int i = 0; root != NULL && root->kind == NODE_MAP && i < n_overrides; i++)
-        override_apply(root, overrides[i], i + 1, &scratch, found);
-    struct binder binder = { found, &scratch, arena, tables, config, root };
-    if (root != NULL) bind_root(&binder);
-
-    const int count = problems_count(found);
-    problems_print(found, problems);
-    arena_close(&scratch);
+    for (int i = 0; r.root != NULL && r.root->kind == NODE_MAP && i < n_overrides; i++)
+        override_apply(r.root, overrides[i], i + 1, &r.scratch, r.found);
+    struct binder binder = { r.found, &r.scratch, arena, tables, config, r.root };
+    if (r.root != NULL) bind_root(&binder);
+    const int count = end_reading(&r, problems);
     if (count > 0) FAIL(ST_CONFIG, "%s: %d problem%s; nothing was started", name, count, count == 1 ? "" : "s");
     *out = config;
+    return ST_OK;
+}
+
+enum status config_parse_rule(const char *name, const char *yaml, size_t n, const struct variant *optimizer,
+                              const struct config_tables *tables, struct arena *arena, struct rule_config *out, struct text *problems)
+{
+    struct reading r;
+    begin_reading(&r, name, yaml, n);
+    struct binder binder = { r.found, &r.scratch, arena, tables, NULL, r.root };
+    if (r.root != NULL) bind_lone_rule(&binder, optimizer, out);
+    const int count = end_reading(&r, problems);
+    if (count > 0) FAIL(ST_CONFIG, "%s: %d problem%s", name, count, count == 1 ? "" : "s");
+    out->file = arena_strdup(arena, name);
+    out->line = 1;
     return ST_OK;
 }
 

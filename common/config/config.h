@@ -134,6 +134,13 @@ enum status config_read(const char *path, const char *const overrides[], int n_o
 enum status config_parse(const char *name, const char *yaml, size_t n, const char *const overrides[], int n_overrides,
                          const struct config_tables *tables, struct arena *arena, struct config **out, struct text *problems) MUST_USE;
 
+/* The settings of one rule by themselves: a map of the optimizer's own keys and of those that every rule knows, in flow or block style
+ * (JSON is YAML), read, completed and complained about as in a file. What only a run has is refused: lr_mult, layer_decay, schedule, clip.
+ * out->match takes everything, out->schedule is -1. Fails: ST_CONFIG when there was any problem. */
+enum status config_parse_rule(const char *name, const char *yaml, size_t n, const struct variant *optimizer,
+                              const struct config_tables *tables, struct arena *arena, struct rule_config *out,
+                              struct text *problems) MUST_USE;
+
 /* The resolved configuration as YAML that reads back to the same; what runs/NAME/config.yaml holds. */
 void config_write(const struct config *config, const struct config_tables *tables, struct text *out);
 
@@ -142,6 +149,13 @@ struct digest128 config_digest(const struct config *config, const struct config_
 /* Keys that affect the trajectory and differ, one "key: old -> new" line each; returns how many. */
 int config_compare(const struct config *before, const struct config *after, const struct config_tables *tables, const char *const allowed[],
                    int n_allowed, struct text *out);
+
+/* A key in words: what configs/REFERENCE.md says of it. value: the default, NULL where the key must be given. */
+struct config_key {
+    const char *key, *type, *value, *allowed, *unit, *help;
+};
+/* The keys that config_parse_rule reads for this optimizer, with the defaults that count: a preset's before the row's. */
+void config_rule_keys(const struct variant *optimizer, void (*take)(void *context, const struct config_key *key), void *context);
 
 /* configs/REFERENCE.md, from the tables. */
 void config_write_reference(const struct config_tables *tables, struct text *out);

@@ -132,10 +132,11 @@ static void bind_values(struct binder *b, const struct node *map, const struct v
     bind_rows(b, map, tables, 2, optimizer->preset);
 }
 
-static void tell_unknown(struct binder *b, const struct node *map, const struct variant *optimizer)
+/* extra: keys beside those of the optimizer and of every rule. */
+static void tell_unknown(struct binder *b, const struct node *map, const char *const *extra, const struct variant *optimizer)
 {
     const struct bind_table tables[] = { { optimizer->fields, NULL }, { rule_fields, NULL } };
-    bind_unknown(b, map, rule_keys, tables, 2, b->tables->optimizers, optimizer);
+    bind_unknown(b, map, extra, tables, 2, b->tables->optimizers, optimizer);
 }
 
 /* Check the defaults by themselves, so that they are right even where no rule uses them. */
@@ -146,7 +147,7 @@ static void bind_defaults(struct binder *b, struct defaults *defaults, const str
     defaults->map = map;
     defaults->optimizer = bind_variant(b, map, "optimizer", b->tables->optimizers);
     if (defaults->optimizer == NULL) return;
-    tell_unknown(b, map, defaults->optimizer);
+    tell_unknown(b, map, rule_keys, defaults->optimizer);
     for (size_t i = 0; i < sizeof of_rules / sizeof of_rules[0]; i++)
         if (node_get(map, of_rules[i]) != NULL) complain_key(b->problems, node_get(map, of_rules[i]), "this key belongs to a rule");
     struct node *own = copy_of_map(b->scratch, map);
@@ -223,7 +224,7 @@ static void bind_rule(struct binder *b, const struct node *row, const struct def
     struct rule_config *rule = add_rule(b, name != NULL ? name : "", row->place);
     match_read(b, row, &rule->match);
     bind_values_of_rule(b, row, defaults, rule);
-    if (rule->optimizer != NULL) tell_unknown(b, row, rule->optimizer);
+    if (rule->optimizer != NULL) tell_unknown(b, row, rule_keys, rule->optimizer);
 }
 
 static void bind_rules(struct binder *b, const struct node *section, const struct defaults *defaults)
@@ -241,6 +242,27 @@ static void bind_rules(struct binder *b, const struct node *section, const struc
     struct rule_config *rule = add_rule(b, "rest", defaults->map->place);
     rule->match = (struct match_config){ .all = true, .layer_low = -1, .layer_high = -1 };
     bind_values_of_rule(b, defaults->map, defaults, rule);
+}
+
+void bind_lone_rule(struct binder *b, const struct variant *optimizer, struct rule_config *out)
+{
+    *out = (struct rule_config){ .name = optimizer->name, .optimizer = optimizer, .schedule = -1 };
+    out->match = (struct match_config){ .all = true, .layer_low = -1, .layer_high = -1 };
+    if (!bind_is_map(b, b->root)) return;
+    tell_unknown(b, b->root, NULL, optimizer);
+    struct node *map = copy_of_map(b->scratch, b->root);
+    inherit_all(b->scratch, map, b->root);
+    for (const char *const *key = run_rule_keys; *key != NULL; key++) {
+        const struct node *given = node_get(b->root, *key);
+        if (given == NULL) continue;
+        complain_key(b->problems, given, "this key belongs to a rule of a run, with its layers, its schedules and its norms");
+        supply(b->scratch, map, *key, NULL);
+    }
+    if (node_get(map, "schedule") == NULL) supply(b->scratch, map, "schedule", NULL);
+    void *fields = arena_place(b->arena, optimizer->bytes);
+    bind_values(b, map, optimizer, &out->common, fields);
+    out->fields = fields;
+    out->common.lr_mult = 1;
 }
 
 static void bind_freeze(struct binder *b, const struct node *freeze)

@@ -89,6 +89,7 @@ extern const struct field freeze_fields[];     /* a row of optimizer.freeze */
 extern const char *const root_keys[],
     *const data_keys[], *const optimizer_keys[], *const source_keys[], *const rule_keys[], *const freeze_keys[], *const match_keys[],
                                                                                                                      *const schedule_keys[];
+extern const char *const run_rule_keys[];  /* of rule_fields: those without a meaning outside a run */
 enum { GROUP_WORLD = 0, GROUP_NODE = -1 }; /* parallel.group's words */
 
 /* ---- match.c ---- */
@@ -97,6 +98,8 @@ void match_write(const struct match_config *match, struct text *out);
 
 /* ---- optimizer.c, cross.c, override.c ---- */
 void bind_optimizer(struct binder *b);
+/* b->root as the settings of one rule (config_parse_rule); b->config is not used. */
+void bind_lone_rule(struct binder *b, const struct variant *optimizer, struct rule_config *out);
 void cross_check(struct binder *b);
 /* Apply the index-th (from 1) "key.path=value" to the tree, or tell why not. */
 void override_apply(struct node *root, const char *override, int index, struct arena *arena, struct problems *problems);

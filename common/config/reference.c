@@ -12,30 +12,61 @@ static void add_cell(struct text *out, const char *text)
     text_add(out, " |");
 }
 
-static void add_row(const struct field *row, struct text *out)
+/* A row in words, with this default. */
+static void describe(const struct field *row, const char *value, void (*take)(void *context, const struct config_key *key), void *context)
 {
-    static const char *const types[] = { "true or false", "integer", "number",         "list of 2 numbers", "list of 3 numbers",
-                                         "text",          "word",    "steps or share", "momentum" };
+    static const char *const types[] = {
+        [FIELD_BOOL] = "true or false",
+        [FIELD_I64] = "integer",
+        [FIELD_F64] = "number",
+        [FIELD_F64x2] = "list of 2 numbers",
+        [FIELD_F64x3] = "list of 3 numbers",
+        [FIELD_TEXT] = "text",
+        [FIELD_ENUM] = "word",
+        [FIELD_SHARE] = "steps or share",
+        [FIELD_MOMENTUM] = "momentum",
+        [FIELD_COUNTS] = "list of integers",
+        [FIELD_STORAGE] = "storage type",
+    };
     struct text allowed = { 0 };
     field_expected(row, &allowed);
-    text_add(out, "| `%s` |", row->key);
-    add_cell(out, types[row->type]);
-    if (row->value != NULL)
-        text_add(out, " `%s` |", row->value);
+    take(context, &(struct config_key){ row->key, types[row->type], value, allowed.data, row->unit, row->help });
+    text_free(&allowed);
+}
+
+void config_rule_keys(const struct variant *optimizer, void (*take)(void *context, const struct config_key *key), void *context)
+{
+    const struct field *const tables[] = { optimizer->fields, rule_fields };
+    for (int t = 0; t < 2; t++)
+        for (const struct field *row = tables[t]; row != NULL && row->key != NULL; row++) {
+            bool lacks = false, of_run = false;
+            const char *value = preset_value(optimizer->preset, row->key, &lacks);
+            for (const char *const *key = run_rule_keys; *key != NULL; key++) of_run |= strcmp(*key, row->key) == 0;
+            if (lacks || (t == 1 && (of_run || field_find(optimizer->fields, row->key) != NULL))) continue;
+            describe(row, value != NULL ? value : row->value, take, context);
+        }
+}
+
+static void add_key(void *context, const struct config_key *key)
+{
+    struct text *out = context;
+    text_add(out, "| `%s` |", key->key);
+    add_cell(out, key->type);
+    if (key->value != NULL)
+        text_add(out, " `%s` |", key->value);
     else
         text_add(out, " |");
-    add_cell(out, allowed.data);
-    add_cell(out, row->unit);
-    add_cell(out, row->help);
+    add_cell(out, key->allowed);
+    add_cell(out, key->unit);
+    add_cell(out, key->help);
     text_add(out, "\n");
-    text_free(&allowed);
 }
 
 static void add_table(const struct field *rows, struct text *out)
 {
     if (rows == NULL || rows->key == NULL) return;
     text_add(out, "| key | type | default | allowed | unit | meaning |\n|---|---|---|---|---|---|\n");
-    for (; rows->key != NULL; rows++) add_row(rows, out);
+    for (; rows->key != NULL; rows++) describe(rows, rows->value, add_key, out);
     text_add(out, "\n");
 }
 

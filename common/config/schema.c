@@ -124,6 +124,7 @@ const char *const data_keys[] = { "train", "valid", NULL };
 const char *const optimizer_keys[] = { "decay_mode", "schedules", "defaults", "rules", "freeze", NULL };
 const char *const source_keys[] = { "name", NULL };
 const char *const rule_keys[] = { "name", "match", "optimizer", NULL };
+const char *const run_rule_keys[] = { "lr_mult", "layer_decay", "schedule", "clip", NULL };
 const char *const freeze_keys[] = { "match", NULL };
 const char *const match_keys[] = { "role", "glob", "layers", NULL };
 const char *const schedule_keys[] = { "type", NULL };
