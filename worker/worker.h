@@ -32,11 +32,37 @@ enum status worker_measure(const struct plan *plan, enum worker_mode mode, int r
  * finds its own. */
 double worker_lr(const struct config *config, int rule, int64_t step);
 
+/* The same of one tensor: with what its rule makes of the rate, and layer_decay. NaN: its rule has none. */
+double worker_tensor_lr(const struct plan *plan, int param, int64_t step);
+
 /* plan_traffic and what the optimizer's exchanges add: every phase but control (headers and reports, a few KB). */
 void worker_traffic(const struct plan *plan, int rank, int64_t step, struct traffic *out);
 
 /* The tapes of the unit kinds as text: a line per op with operands, shapes and FLOPs. */
 void worker_print_tapes(const struct plan *plan, struct text *out);
+
+/* --- Optimizers by themselves: no MPI ------------------------------------------------------------------------------- */
+
+/* The rule of this name; NULL: there is none. Their names and order: worker_tables()->optimizers. */
+const struct opt_desc *worker_optimizer(const char *name);
+
+/* A rule on one tensor, stepped by the driver of every run on one rank. Nothing clips. */
+struct try_problem {
+    const char *name;               /* in messages */
+    const struct rule_config *rule; /* optimizer and settings (config_parse_rule) */
+    int n_dims;                     /* 1: one row */
+    int64_t rows, cols, n_steps;
+    const float *theta;          /* [rows, cols] before the first step */
+    const float *const *grad;    /* [n_steps], each [rows, cols]; finite */
+    const double *factor;        /* [n_steps]: of the schedule; NULL: 1 */
+    const float *const *sampled; /* [n_steps]: the second gradient that the rule observes before the step, or NULL; NULL: none */
+    const float *projection;     /* [n_projected, shorter side]: in place of the rule's own; NULL: its own */
+    int64_t n_projected;
+    bool eval; /* ask for the weights to evaluate, where a rule trains others */
+};
+/* after: [n_steps][rows * cols], the weights after each step.
+ * Fails: ST_DATA when settings exclude each other, or the rule has no use for what is given. */
+enum status worker_try(const struct try_problem *problem, float *after) MUST_USE;
 
 /* --- A run ---------------------------------------------------------------------------------------------------------- */
 

@@ -107,6 +107,7 @@ enum decay_place { DECAY_BEFORE, DECAY_AFTER, DECAY_L2, DECAY_INSIDE };
 enum {
     OPT_STEP_OWN = 1,      /* u holds the whole step: theta <- keep*theta - u, without lr */
     OPT_RATE_OPTIONAL = 2, /* knows what to do with `lr: none` */
+    OPT_PROJECTED = 8,     /* draws a projection with `rank` rows; opt_step.projection takes its place */
     OPT_PLAIN = 4          /* `cautious` has no meaning here and is refused */
 };
 
@@ -117,6 +118,7 @@ struct opt_base {
 
 struct opt_desc {
     struct variant variant; /* name, summary, source, its own YAML keys; preset: lr and weight_decay */
+    const char *equations;  /* what a step does, as a few lines of text */
     const struct opt_slot *slots;
     int n_slots;
     enum decay_place decay;

@@ -241,6 +241,7 @@ START_TEST(every_setting_is_explained_and_its_default_is_inside_its_bounds)
     const struct opt_desc *opt = opt_table[_i];
     double hyper[MOST_HYPER];
     ck_assert(opt->variant.name[0] != '\0' && opt->variant.summary[0] != '\0' && opt->variant.source[0] != '\0');
+    ck_assert_msg(opt->equations != NULL && opt->equations[0] != '\0', "%s: equations, for `lamina optim show`", opt->variant.name);
     ck_assert(opt->propose != NULL && opt->n_slots <= OPT_MAX_SLOTS);
     ck_assert_str_eq(opt->variant.preset[0], "lr");
     ck_assert_str_eq(opt->variant.preset[2], "weight_decay");

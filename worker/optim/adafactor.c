@@ -255,22 +255,31 @@ static const struct opt_slot adafactor_slots[] = {
 };
 static const char *const adafactor_preset[] = { "lr", "none", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_adafactor = { .variant = { .name = "adafactor",
-                                                     .summary = "factored second moments, step scaled by the weights",
-                                                     .source = "Shazeer & Stern 2018, Alg. 5; pytorch/pytorch torch/optim/_adafactor.py, "
-                                                               "huggingface/transformers optimization.py, google-research/t5x adafactor.py",
-                                                     .fields = adafactor_fields,
-                                                     .bytes = sizeof(struct adafactor),
-                                                     .preset = adafactor_preset },
-                                        .slots = adafactor_slots,
-                                        .n_slots = 4,
-                                        .decay_of = adafactor_decay,
-                                        .flags = OPT_STEP_OWN | OPT_RATE_OPTIONAL,
-                                        .problem = adafactor_problem,
-                                        .row_align = adafactor_row_align,
-                                        .need = adafactor_need,
-                                        .base = adafactor_base,
-                                        .prepare = adafactor_prepare,
-                                        .propose = adafactor_propose,
-                                        .rounds = { { partial_moments, settle_moments, absorb_moments },
-                                                    { partial_update, settle_update, absorb_update } } };
+const struct opt_desc opt_adafactor = {
+    .variant = { .name = "adafactor",
+                 .summary = "factored second moments, step scaled by the weights",
+                 .source = "Shazeer & Stern 2018, Alg. 5; pytorch/pytorch torch/optim/_adafactor.py, "
+                           "huggingface/transformers optimization.py, google-research/t5x adafactor.py",
+                 .fields = adafactor_fields,
+                 .bytes = sizeof(struct adafactor),
+                 .preset = adafactor_preset },
+    .equations =
+        "beta = 1 - t^-decay_rate;  torch adds no eps1 to g^2, but bounds mean(R) and sqrt(V) by it from below\n"
+        "R <- beta R + (1 - beta) rowmean(g^2 + eps1), C <- beta C + (1 - beta) colmean(g^2 + eps1), V = R C / mean(R)\n"
+        "vectors, and in t5x sides below min_dim: V <- beta V + (1 - beta) (g^2 + eps1)\n"
+        "U = g / sqrt(V);  U <- U / max(1, RMS(U) / update_clip);  alpha = rho max(eps2, RMS(theta)) (rho without scale_parameter)\n"
+        "rho: torch min(lr, 1 / sqrt(t));  hf lr, without one min(1e-2, 1 / sqrt(t)), with warmup_init min(1e-6 t, 1 / sqrt(t));  t5x lr\n"
+        "beta1: M <- beta1 M + (1 - beta1) alpha U in place of alpha U\n"
+        "theta <- (1 - d) theta - alpha U;  d: torch lr weight_decay, hf alpha weight_decay, t5x weight_decay",
+    .slots = adafactor_slots,
+    .n_slots = 4,
+    .decay_of = adafactor_decay,
+    .flags = OPT_STEP_OWN | OPT_RATE_OPTIONAL,
+    .problem = adafactor_problem,
+    .row_align = adafactor_row_align,
+    .need = adafactor_need,
+    .base = adafactor_base,
+    .prepare = adafactor_prepare,
+    .propose = adafactor_propose,
+    .rounds = { { partial_moments, settle_moments, absorb_moments }, { partial_update, settle_update, absorb_update } }
+};

@@ -93,15 +93,22 @@ static const struct opt_slot ademamix_slots[] = { [SLOT_M] = { .name = "m", .ext
                                                   [SLOT_V] = { .name = "v", .extent = PER_ELEMENT, .positive = true } };
 static const char *const ademamix_preset[] = { "lr", "1e-3", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_ademamix = { .variant = { .name = "ademamix",
-                                                    .summary = "Adam with a second, slow mean of gradients",
-                                                    .source = "Pagliardini et al. 2024 (arXiv 2409.03137), Alg. 1; apple/ml-ademamix",
-                                                    .fields = ademamix_fields,
-                                                    .bytes = sizeof(struct ademamix),
-                                                    .preset = ademamix_preset },
-                                       .slots = ademamix_slots,
-                                       .n_slots = 3,
-                                       .decay = DECAY_BEFORE,
-                                       .problem = ademamix_problem,
-                                       .prepare = ademamix_prepare,
-                                       .propose = ademamix_propose };
+const struct opt_desc opt_ademamix = {
+    .variant = { .name = "ademamix",
+                 .summary = "Adam with a second, slow mean of gradients",
+                 .source = "Pagliardini et al. 2024 (arXiv 2409.03137), Alg. 1; apple/ml-ademamix",
+                 .fields = ademamix_fields,
+                 .bytes = sizeof(struct ademamix),
+                 .preset = ademamix_preset },
+    .equations =
+        "alpha(t) = alpha min(1, t / alpha_warmup);  the half-life of b3(t) grows over beta3_warmup steps from that of b1 to that of b3\n"
+        "m <- b1 m + (1 - b1) g;  s <- b3(t) s + (1 - b3(t)) g;  v <- b2 v + (1 - b2) g^2\n"
+        "u = (m / (1 - b1^t) + alpha(t) s) / (sqrt(v / (1 - b2^t)) + eps)\n"
+        "theta <- (1 - lr weight_decay) theta - lr u",
+    .slots = ademamix_slots,
+    .n_slots = 3,
+    .decay = DECAY_BEFORE,
+    .problem = ademamix_problem,
+    .prepare = ademamix_prepare,
+    .propose = ademamix_propose
+};

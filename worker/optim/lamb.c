@@ -121,6 +121,12 @@ const struct opt_desc opt_lamb = { .variant = { .name = "lamb",
                                                 .fields = lamb_fields,
                                                 .bytes = sizeof(struct lamb),
                                                 .preset = lamb_preset },
+                                   .equations =
+                                       "m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2\n"
+                                       "paper: r = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + weight_decay theta;  a = 1\n"
+                                       "deepspeed: r = m / (sqrt(v) + eps) + weight_decay theta;  a = sqrt(1 - b2^t) / (1 - b1^t)\n"
+                                       "ratio = |theta| / |r| within clamp; 1 where either norm is 0\n"
+                                       "theta <- theta - lr a ratio r",
                                    .slots = lamb_slots,
                                    .n_slots = 2,
                                    .decay = DECAY_INSIDE,

@@ -120,6 +120,11 @@ const struct opt_desc opt_lars = { .variant = { .name = "lars",
                                                 .fields = lars_fields,
                                                 .bytes = sizeof(struct lars),
                                                 .preset = lars_preset },
+                                   .equations = "matrices: x = lr ratio (g + weight_decay theta);  others: x = lr g\n"
+                                                "ratio = trust |theta| / (|g| + weight_decay |theta|) (paper), trust |theta| / |g + "
+                                                "weight_decay theta| (joint); 1 where a norm is 0\n"
+                                                "b <- momentum b + x\n"
+                                                "theta <- theta - b;  nesterov: theta - (x + momentum b)",
                                    .slots = lars_slots,
                                    .n_slots = 2,
                                    .decay = DECAY_INSIDE,

@@ -31,6 +31,9 @@ const struct opt_desc opt_lion = { .variant = { .name = "lion",
                                                 .fields = lion_fields,
                                                 .bytes = sizeof(struct lion),
                                                 .preset = lion_preset },
+                                   .equations = "u = sign(b1 m + (1 - b1) g);  sign(0) = 0\n"
+                                                "m <- b2 m + (1 - b2) g\n"
+                                                "theta <- (1 - lr weight_decay) theta - lr u",
                                    .slots = lion_slots,
                                    .n_slots = 1,
                                    .decay = DECAY_BEFORE,

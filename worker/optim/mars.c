@@ -145,18 +145,25 @@ static const struct opt_slot mars_slots[] = {
 };
 static const char *const mars_preset[] = { "lr", "3e-3", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_mars = { .variant = { .name = "mars",
-                                                .summary = "moments of gradients corrected by their change since the last step",
-                                                .source =
-                                                    "Yuan et al. 2024 (arXiv 2411.10438), Alg. 2 to 4; AGI-Arena/MARS, approximate mode",
-                                                .fields = mars_fields,
-                                                .bytes = sizeof(struct mars),
-                                                .preset = mars_preset },
-                                   .slots = mars_slots,
-                                   .n_slots = 5,
-                                   .decay = DECAY_BEFORE,
-                                   .need = mars_need,
-                                   .base = mars_base,
-                                   .prepare = mars_prepare,
-                                   .propose = mars_propose,
-                                   .rounds = { { mars_partial, mars_settle, mars_absorb } } };
+const struct opt_desc opt_mars = {
+    .variant = { .name = "mars",
+                 .summary = "moments of gradients corrected by their change since the last step",
+                 .source = "Yuan et al. 2024 (arXiv 2411.10438), Alg. 2 to 4; AGI-Arena/MARS, approximate mode",
+                 .fields = mars_fields,
+                 .bytes = sizeof(struct mars),
+                 .preset = mars_preset },
+    .equations = "c = g + gamma b1 / (1 - b1) (g - g_prev), g_prev = 0 before the first step;  c <- c / max(1, |c|)\n"
+                 "m <- b1 m + (1 - b1) c\n"
+                 "adamw: v <- b2 v + (1 - b2) c^2, u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)\n"
+                 "lion: u = sign(m)\n"
+                 "theta <- (1 - lr weight_decay) theta - lr u\n"
+                 "tensors of one dimension: AdamW on g with lr_1d, betas_1d, weight_decay_1d",
+    .slots = mars_slots,
+    .n_slots = 5,
+    .decay = DECAY_BEFORE,
+    .need = mars_need,
+    .base = mars_base,
+    .prepare = mars_prepare,
+    .propose = mars_propose,
+    .rounds = { { mars_partial, mars_settle, mars_absorb } }
+};

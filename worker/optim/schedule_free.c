@@ -104,18 +104,24 @@ static const struct opt_slot schedule_free_slots[] = {
 };
 static const char *const schedule_free_preset[] = { "lr", "2.5e-3", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_schedule_free = { .variant = { .name = "schedule-free",
-                                                         .summary = "AdamW whose weights are averaged instead of its rate lowered",
-                                                         .source = "Defazio et al. 2024 (arXiv 2405.15682), Alg. 1; "
-                                                                   "facebookresearch/schedule_free adamw_schedulefree.py",
-                                                         .fields = schedule_free_fields,
-                                                         .bytes = sizeof(struct schedule_free),
-                                                         .preset = schedule_free_preset },
-                                            .slots = schedule_free_slots,
-                                            .n_slots = 4,
-                                            .decay = DECAY_INSIDE,
-                                            .flags = OPT_STEP_OWN | OPT_PLAIN,
-                                            .problem = schedule_free_problem,
-                                            .prepare = schedule_free_prepare,
-                                            .propose = schedule_free_propose,
-                                            .eval_weights = schedule_free_eval };
+const struct opt_desc opt_schedule_free = {
+    .variant = { .name = "schedule-free",
+                 .summary = "AdamW whose weights are averaged instead of its rate lowered",
+                 .source = "Defazio et al. 2024 (arXiv 2405.15682), Alg. 1; "
+                           "facebookresearch/schedule_free adamw_schedulefree.py",
+                 .fields = schedule_free_fields,
+                 .bytes = sizeof(struct schedule_free),
+                 .preset = schedule_free_preset },
+    .equations = "eta = lr min(1, t / warmup);  w = t^r eta_most^weight_lr_power, eta_most the largest eta so far;  c = w / sum of w\n"
+                 "v <- b2 v + (1 - b2) g^2;  d = g / (sqrt(v / (1 - b2^t)) + eps) + weight_decay y\n"
+                 "z <- z - eta d;  x <- (1 - c) x + c z;  y = (1 - b1) z + b1 x\n"
+                 "theta is y, where gradients are taken; the weights to evaluate are x",
+    .slots = schedule_free_slots,
+    .n_slots = 4,
+    .decay = DECAY_INSIDE,
+    .flags = OPT_STEP_OWN | OPT_PLAIN,
+    .problem = schedule_free_problem,
+    .prepare = schedule_free_prepare,
+    .propose = schedule_free_propose,
+    .eval_weights = schedule_free_eval
+};

@@ -71,15 +71,21 @@ static const struct field sgd_fields[] = {
 static const struct opt_slot sgd_slots[] = { { .name = "m", .extent_of = sgd_extent } };
 static const char *const sgd_preset[] = { "lr", "1e-3", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_sgd = { .variant = { .name = "sgd",
-                                               .summary = "gradient descent with momentum",
-                                               .source =
-                                                   "pytorch/pytorch torch/optim/sgd.py; ema form: Zhao et al. 2024 (arXiv 2407.07972)",
-                                               .fields = sgd_fields,
-                                               .bytes = sizeof(struct sgd),
-                                               .preset = sgd_preset },
-                                  .slots = sgd_slots,
-                                  .n_slots = 1,
-                                  .decay_of = sgd_decay_of,
-                                  .problem = sgd_problem,
-                                  .propose = sgd_propose };
+const struct opt_desc opt_sgd = {
+    .variant = { .name = "sgd",
+                 .summary = "gradient descent with momentum",
+                 .source = "pytorch/pytorch torch/optim/sgd.py; ema form: Zhao et al. 2024 (arXiv 2407.07972)",
+                 .fields = sgd_fields,
+                 .bytes = sizeof(struct sgd),
+                 .preset = sgd_preset },
+    .equations = "decay l2: g <- g + weight_decay theta;  before: theta <- (1 - lr weight_decay) theta\n"
+                 "b <- beta b + a g;  a = 1 - dampening (heavy; 1 at t = 1), 1 - beta (ema)\n"
+                 "u = b;  without momentum g;  debias: b / (1 - beta^t)\n"
+                 "nesterov: u = beta b + g (heavy), beta b + (1 - beta) g (ema), debiased over 1 - beta^(t+1) and 1 - beta^t\n"
+                 "theta <- theta - lr u",
+    .slots = sgd_slots,
+    .n_slots = 1,
+    .decay_of = sgd_decay_of,
+    .problem = sgd_problem,
+    .propose = sgd_propose
+};

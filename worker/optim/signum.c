@@ -46,6 +46,8 @@ const struct opt_desc opt_signum = { .variant = { .name = "signum",
                                                   .fields = signum_fields,
                                                   .bytes = sizeof(struct signum),
                                                   .preset = signum_preset },
+                                     .equations = "m <- beta m + (1 - beta) g;  beta 0: m = g\n"
+                                                  "theta <- (1 - lr weight_decay) theta - lr sign(m);  sign(0) = 0",
                                      .slots = signum_slots,
                                      .n_slots = 1,
                                      .decay = DECAY_BEFORE,

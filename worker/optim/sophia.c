@@ -60,15 +60,21 @@ static const struct opt_slot sophia_slots[] = {
 };
 static const char *const sophia_preset[] = { "lr", "1e-4", "weight_decay", "0.1", NULL };
 
-const struct opt_desc opt_sophia = { .variant = { .name = "sophia",
-                                                  .summary = "momentum over an estimate of curvature, clipped per element",
-                                                  .source = "Liu et al. 2023 (arXiv 2305.14342), Alg. 3 with Alg. 2; Liuhong99/Sophia",
-                                                  .fields = sophia_fields,
-                                                  .bytes = sizeof(struct sophia),
-                                                  .preset = sophia_preset },
-                                     .slots = sophia_slots,
-                                     .n_slots = 2,
-                                     .decay = DECAY_BEFORE,
-                                     .propose = sophia_propose,
-                                     .observe_every = sophia_observe_every,
-                                     .observe = sophia_observe };
+const struct opt_desc opt_sophia = {
+    .variant = { .name = "sophia",
+                 .summary = "momentum over an estimate of curvature, clipped per element",
+                 .source = "Liu et al. 2023 (arXiv 2305.14342), Alg. 3 with Alg. 2; Liuhong99/Sophia",
+                 .fields = sophia_fields,
+                 .bytes = sizeof(struct sophia),
+                 .preset = sophia_preset },
+    .equations = "before steps 1, every + 1, ...: h <- b2 h + (1 - b2) ghat^2, ghat the gradient for labels drawn from the model\n"
+                 "m <- b1 m + (1 - b1) g\n"
+                 "u = sign(m) min(|m| / (rho B h + 1e-15), 1);  B = batch_tokens\n"
+                 "theta <- (1 - lr weight_decay) theta - lr u",
+    .slots = sophia_slots,
+    .n_slots = 2,
+    .decay = DECAY_BEFORE,
+    .propose = sophia_propose,
+    .observe_every = sophia_observe_every,
+    .observe = sophia_observe
+};
