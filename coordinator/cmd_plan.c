@@ -7,6 +7,7 @@ static const struct option_row plan_options[] = {
     { .name = "ranks", .type = OPTION_INTEGER, .arg = "N", .value = "1", .low = 1, .high = 4096, .help = "ranks to plan for" },
     { .name = "threads", .type = OPTION_INTEGER, .arg = "N", .value = "0", .low = 0, .high = 4096, .help = "threads per rank; 0: as here" },
     { .name = "all", .type = OPTION_FLAG, .help = "memory and traffic of every rank instead of the fullest" },
+    { .name = "tensors", .type = OPTION_FLAG, .help = "also every tensor: its rule, rates, state, and what its optimizer exchanges" },
     { .name = "tapes", .type = OPTION_FLAG, .help = "also the ops of each unit kind, with shapes and FLOPs" },
     OPTION_JSON_ROW,
     { 0 },
@@ -22,9 +23,10 @@ static enum status plan_session(struct session *s, const struct options *options
     if (option_integer(options, "threads") > 0) s->threads = (int)option_integer(options, "threads");
     TRY(plan_facts(s, &facts));
     if (option_flag(options, "json"))
-        plan_print_json(s, &facts, &out);
+        plan_print_json(s, &facts, option_flag(options, "tensors"), &out);
     else
         plan_print(s, &facts, option_flag(options, "all"), &out);
+    if (option_flag(options, "tensors") && !option_flag(options, "json")) plan_print_tensors(&facts, &out);
     if (option_flag(options, "tapes") && !option_flag(options, "json")) worker_print_tapes(&s->plan, &out);
     (void)fputs(out.data, stdout);
     text_free(&out);

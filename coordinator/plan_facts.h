@@ -33,10 +33,14 @@ enum status plan_facts(struct session *s, struct plan_facts *out) MUST_USE;
 
 /* "fp32, shard full over 2 ranks, ..." as a table for people. all_ranks: memory and traffic of every rank instead of the largest. */
 void plan_print(const struct session *s, const struct plan_facts *f, bool all_ranks, struct text *out);
-void plan_print_json(const struct session *s, const struct plan_facts *f, struct text *out);
+/* tensors: with a list of them. */
+void plan_print_json(const struct session *s, const struct plan_facts *f, bool tensors, struct text *out);
 /* Its rules alone, for run.json. Owns: the caller frees the array. */
 struct json_t;
 struct json_t *plan_rules_json(const struct plan_facts *f);
+/* A line per tensor: its rule, rates, state and exchanges; and the same as JSON, which the caller frees. */
+void plan_print_tensors(const struct plan_facts *f, struct text *out);
+struct json_t *plan_tensors_json(const struct plan *plan);
 /* The few lines that `train` prints. */
 void plan_print_brief(const struct session *s, const struct plan_facts *f, struct text *out);
 /* "gradient allreduce = reduce to owners (X MB) + gather (Y MB)", per rank and step. */

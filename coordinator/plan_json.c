@@ -51,7 +51,7 @@ json_t *plan_rules_json(const struct plan_facts *f)
     return rules;
 }
 
-void plan_print_json(const struct session *s, const struct plan_facts *f, struct text *out)
+void plan_print_json(const struct session *s, const struct plan_facts *f, bool tensors, struct text *out)
 {
     const struct plan *p = f->plan;
     char digest[DIGEST_HEX];
@@ -75,6 +75,7 @@ void plan_print_json(const struct session *s, const struct plan_facts *f, struct
     set(o, "checkpoint_bytes", json_integer(f->checkpoint_bytes));
     set(o, "rules", plan_rules_json(f));
     set(o, "ranks", ranks);
+    if (tensors) set(o, "tensors", plan_tensors_json(p));
     char *json = json_dumps(o, JSON_INDENT(2));
     CHECK(json != NULL);
     text_add(out, "%s\n", json);
