@@ -89,6 +89,18 @@ sed 's/, "report": "eval"//' p.json >q.json
 mv q.json p.json
 tried schedule-free "$(printf '%s' "$formula" | sed 's/SHOWN/y/')"
 
+# the second gradient of Sophia comes when the problem says so, whatever its own rhythm
+cat >p.json <<'END_JSON'
+{"hyper": {"lr": 0.01, "betas": [0.9, 0.95], "rho": 0.5, "batch_tokens": 10, "weight_decay": 0}, "shape": [2, 1], "theta": [1, 2],
+ "grads": [[1, -2], [3, 2], [-1, 1], [0.5, 8]], "sampled": [[2, 1], null, [1, -3], null]}
+END_JSON
+tried sophia 'BEGIN { split("1 2", x); split("1 -2 3 2 -1 1 0.5 8", g); split("2 1 0 0 1 -3 0 0", s)
+    for (t = 1; t <= 4; t++) for (i = 1; i <= 2; i++) { k = 2 * (t - 1) + i
+        if (t % 2 == 1) h[i] = 0.95 * h[i] + 0.05 * s[k] ^ 2
+        m[i] = 0.9 * m[i] + 0.1 * g[k]; u = (m[i] < 0 ? -m[i] : m[i]) / (5 * h[i] + 1e-15); if (u > 1) u = 1
+        x[i] -= 0.01 * (m[i] < 0 ? -u : u); printf "%.17g\n", x[i] } }'
+refused_sampled='"shape": [1], "theta": [1], "grads": [[1], [1]], "sampled": [[1], [1, 2]]'
+
 # null is none where a rule knows what to do without a rate: the relative step of Adafactor, min(1e-2, 1 / sqrt(t)) times RMS(theta)
 echo '{"hyper": {"variant": "hf", "lr": null}, "shape": [2], "theta": [3, 4], "grads": [[2, -5]]}' >p.json
 tried adafactor 'BEGIN { a = 0.01 * sqrt(12.5); printf "%.17g\n%.17g\n", 3 - a, 4 + a }'
@@ -125,7 +137,7 @@ refused 'expected an object' '[1]'
 refused 'hyper must be given' "{$good}"
 refused 'theta must be given' '{"hyper": {}, "shape": [2], "grads": [[1, 2]]}'
 refused 'gradz: there is no such key; did you mean grads?' '{"hyper": {}, "shape": [2], "theta": [1, 2], "gradz": [[1, 2]]}'
-refused "bad.json: hyper:1:2: beta: there is no such key; did you mean 'betas'?" "{\"hyper\": {\"beta\": [0.9, 0.9]}, $good}"
+refused "bad.json: hyper:1:2: bets: there is no such key; did you mean 'betas'?" "{\"hyper\": {\"bets\": [0.9, 0.9]}, $good}"
 refused "'adamw' has no such key; adafactor has it" "{\"hyper\": {\"update_clip\": 2}, $good}"
 refused 'betas[1]: expected a number from 0 to 0.999999' "{\"hyper\": {\"betas\": [0.9, 1.5]}, $good}"
 refused 'write it without quotes' "{\"hyper\": {\"lr\": \"0.1\"}, $good}"
@@ -152,6 +164,7 @@ refused 'schedule: expected one entry for each of the 1 steps of grads, not 2' "
 refused 'schedule[0]: expected a factor' "{\"hyper\": {}, $good, \"schedule\": [-1]}"
 refused 'sampled: expected one entry' "{\"hyper\": {}, $good, \"sampled\": []}"
 refused 'report: expected "eval"' "{\"hyper\": {}, $good, \"report\": \"x\"}"
+refused 'sampled[1]: expected 1 numbers, as the shape has, not 2' "{\"hyper\": {}, $refused_sampled}" sophia
 # keys that this rule has no use for are not passed over
 refused 'sampled: adamw observes no second gradient' "{\"hyper\": {}, $good, \"sampled\": [null]}"
 refused 'projection: adamw' "{\"hyper\": {}, \"shape\": [1, 2], \"theta\": [1, 2], \"grads\": [[1, 2]], \"projection\": [[1]]}"
