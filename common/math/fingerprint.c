@@ -2,6 +2,7 @@
 #include "common/base/check.h"
 #include "common/base/parallel.h"
 #include "common/base/rng.h"
+#include "linalg.h"
 #include "private.h"
 #include "product.h"
 #include <stdio.h>
@@ -11,7 +12,9 @@
 enum {
     ROW = 1037, /* body and tail of every vector width */
     POOL = 64 * 1024,
-    PRODUCT_K = 1024
+    PRODUCT_K = 1024,
+    LINALG_ROWS = 96, /* blocked code, and the ends of its blocks */
+    LINALG_COLS = 131
 };
 
 static void row_add(struct fingerprint *f, const char *name, struct digest128 digest)
@@ -149,6 +152,41 @@ void fingerprint_product(struct fingerprint *f, int64_t m, int64_t n, int64_t k,
     }
     row_add(f, name, digest_bytes(digest, sizeof digest));
     free(pool), free(c), free(a), free(b);
+}
+
+/* ---- whole matrices ---- */
+
+static void linalg_digests(struct digest128 out[3], const float *pool)
+{
+    enum { N = LINALG_ROWS, M = LINALG_COLS };
+    const size_t scratch_bytes = linalg_svd_scratch(N, M) + linalg_eigen_scratch(N) + linalg_orthonormal_rows_scratch(N, N);
+    double *a = aligned_alloc(64, sizeof(double) * N * M * 4), *scratch = aligned_alloc(64, (scratch_bytes + 63) / 64 * 64);
+    CHECK(a != NULL && scratch != NULL);
+    double *square = a + N * M, *left = square + N * M, *right = left + N * M, values[N];
+    memset(a, 0, sizeof(double) * N * M * 4);
+    for (int64_t i = 0; i < N * M; i++) a[i] = (double)pool[i];
+    linalg_gram_f64(square, N, M, a, false);
+    CHECK(linalg_eigen(N, square, values, scratch));
+    out[0] = digest_bytes(square, sizeof(double) * N * N);
+    linalg_product_f64(left, N, N, N, square, true, a, false);
+    linalg_orthonormal_rows(N, N, left, scratch);
+    out[1] = digest_bytes(left, sizeof(double) * N * N);
+    CHECK(linalg_svd(N, M, a, left, values, right, scratch));
+    out[2] = digest_bytes(right, sizeof(double) * N * M);
+    free(a), free(scratch);
+}
+
+void fingerprint_linalg(struct fingerprint *f)
+{
+    if (!linalg_has_lapack()) return;
+    static const char *const name[3] = { "eigenvectors fp64", "orthonormal rows fp64", "singular vectors fp64" };
+    struct digest128 digest[3];
+    float *pool = malloc(POOL * sizeof *pool);
+    CHECK(pool != NULL);
+    numbers(pool, POOL, 6, 1);
+    linalg_digests(digest, pool);
+    for (int i = 0; i < 3; i++) row_add(f, name[i], digest[i]);
+    free(pool);
 }
 
 struct digest128 fingerprint_digest(const struct fingerprint *f)

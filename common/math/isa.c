@@ -50,6 +50,7 @@ const char *math_isa(void) { return isa_name(isa_current()); }
 
 enum status math_start(const char *isa)
 {
+    libraries_single_threaded();
     if (isa == NULL || isa[0] == '\0') {
         chosen = (int)isa_best(); /* oneDNN chooses for itself, and DNNL_MAX_CPU_ISA keeps its meaning */
         return ST_OK;

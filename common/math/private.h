@@ -45,6 +45,11 @@ struct vec_table {
 const struct vec_table *vec_table_of(enum isa isa);
 const struct vec_table *vec_table(void); /* of isa_current() */
 
+/* --- BLAS and LAPACK: libraries.c --------------------------------------------------------------------------------------- */
+
+/* From here on OpenBLAS works in the thread that calls it. */
+void libraries_single_threaded(void);
+
 /* --- Matrix products: gemm_*.c ----------------------------------------------------------------------------------------- */
 
 /* One tile, computed by one thread: C[m,n] = A[m,k] B[k,n] (+ C when add); row-major; a transposed operand is stored [k,m] or [n,k]. */

@@ -13,6 +13,7 @@ static void take(struct fingerprint *f)
     fingerprint_product(f, 1024, 192, 512, DT_F32);
     fingerprint_product(f, 1024, 192, 512, DT_BF16);
     fingerprint_product(f, 512, 192, 1024, DT_F32);
+    fingerprint_linalg(f);
 }
 
 START_TEST(the_same_machine_has_the_same_fingerprint_at_any_thread_count)
