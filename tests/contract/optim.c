@@ -45,7 +45,14 @@ static const struct variation {
                    { .name = "sophia", .settings = "every=2 batch_tokens=7" },
                    { .name = "mars", .settings = "", .state = { STORAGE_Q8, 256, 256 } },
                    { .name = "lars", .settings = "", .state = { STORAGE_BF16, 256, 4096 } },
-                   { .name = "ademamix", .settings = "", .state = { STORAGE_Q8, 64, 0 } } };
+                   { .name = "ademamix", .settings = "", .state = { STORAGE_Q8, 64, 0 } },
+                   { .name = "muon", .settings = "nesterov=false steps=7 coefficients=quintic scale=rms" },
+                   { .name = "soap", .settings = "every=2 max_dim=200" },
+                   { .name = "soap", .settings = "every=1 max_dim=100" },
+                   { .name = "shampoo", .settings = "every=2 block=16 graft=adam" },
+                   { .name = "shampoo", .settings = "betas=[0,0.9] graft=sgd" },
+                   { .name = "galore", .settings = "rank=4 every=2" },
+                   { .name = "apollo", .settings = "rank=1 scope=tensor scale=128 every=2" } };
 
 enum { MOST_HYPER = 32, STEPS = 4 };
 static const struct virtual_tensor shapes[] = { { 1, 7, 1, 0 }, { 7, 1, 2, 0 }, { 17, 31, 2, 0 }, { 257, 129, 2, 0 }, { 1, 300, 1, 0 } };

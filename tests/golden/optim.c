@@ -1,4 +1,6 @@
-/* Every optimizer against the numbers of optim.txt: PyTorch's own classes and float64 formulas (generate_optim.py). */
+/* Every optimizer against the numbers of optim*.txt: PyTorch's own classes and float64 formulas (generate_optim*.py). A file is problems,
+ * each with its cases. A problem's weights and gradients stand in the file, or follow from a seed (then so does the projection):
+ *   steps N tensors N [seed N projection N report STEP ...] */
 #include "worker/optim/optim.h"
 #include "common/base/check.h"
 #include "common/base/parallel.h"
@@ -15,28 +17,57 @@
 enum { MOST_VALUES = 1024, MOST_STEPS = 40 };
 
 struct problem {
-    int n_steps, n_tensors;
+    int n_steps, n_tensors, n_projection;
+    bool report[MOST_STEPS + 1];
     struct virtual_tensor shape[VIRTUAL_TENSORS];
-    float theta[VIRTUAL_TENSORS][MOST_VALUES], grad[MOST_STEPS][VIRTUAL_TENSORS][MOST_VALUES];
+    float projection[MOST_VALUES], theta[VIRTUAL_TENSORS][MOST_VALUES], grad[MOST_STEPS][VIRTUAL_TENSORS][MOST_VALUES];
 };
+
+/* Sums of three uniform numbers, multiples of 2^-21: exact in fp32 and in the driver's fixed point. */
+static void make_values(uint32_t *state, float *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int32_t sum = 0;
+        for (int k = 0; k < 3; k++) {
+            *state = *state * 1664525u + 1013904223u;
+            sum += (int32_t)(*state >> 11) - (1 << 20);
+        }
+        out[i] = (float)sum * 0x1p-21f;
+    }
+}
 
 static void read_values(FILE *f, float *out, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) ck_assert_int_eq(fscanf(f, "%f", &out[i]), 1);
 }
 
-static void read_problem(FILE *f, struct problem *p)
+static void read_values_or_make(FILE *f, bool seeded, uint32_t *state, float *out, int64_t n)
 {
-    ck_assert_int_eq(fscanf(f, " steps %d tensors %d", &p->n_steps, &p->n_tensors), 2);
-    ck_assert(p->n_steps <= MOST_STEPS && p->n_tensors <= VIRTUAL_TENSORS);
+    seeded ? make_values(state, out, n) : read_values(f, out, n);
+}
+
+/* The first line is read already. */
+static void read_problem(FILE *f, const char *line, struct problem *p)
+{
+    uint32_t state = 0;
+    *p = (struct problem){ 0 };
+    ck_assert_int_ge(sscanf(line, "steps %d tensors %d seed %u projection %d", &p->n_steps, &p->n_tensors, &state, &p->n_projection), 2);
+    ck_assert(p->n_steps <= MOST_STEPS && p->n_tensors <= VIRTUAL_TENSORS && p->n_projection <= MOST_VALUES);
+    const char *report = strstr(line, "report");
+    p->report[1] = p->report[3] = p->report[p->n_steps] = report == NULL;
+    for (char *at = report != NULL ? strchr(report, ' ') : NULL; at != NULL; at = strchr(at + 1, ' '))
+        p->report[strtol(at, NULL, 10)] = true;
     for (int t = 0; t < p->n_tensors; t++) {
         struct virtual_tensor *s = &p->shape[t];
         ck_assert_int_eq(fscanf(f, " tensor %ld %ld %d", &s->rows, &s->cols, &s->n_dims), 3);
         ck_assert(s->rows * s->cols <= MOST_VALUES);
-        read_values(f, p->theta[t], s->rows * s->cols);
+        if (report == NULL) read_values(f, p->theta[t], s->rows * s->cols);
     }
+    if (report != NULL) make_values(&state, p->projection, p->n_projection);
+    for (int t = 0; t < p->n_tensors && report != NULL; t++) make_values(&state, p->theta[t], p->shape[t].rows * p->shape[t].cols);
     for (int step = 0; step < p->n_steps; step++)
-        for (int t = 0; t < p->n_tensors; t++) read_values(f, p->grad[step][t], p->shape[t].rows * p->shape[t].cols);
+        for (int t = 0; t < p->n_tensors; t++)
+            read_values_or_make(f, report != NULL, &state, p->grad[step][t], p->shape[t].rows * p->shape[t].cols);
 }
 
 static void compare(FILE *f, const struct virtual_world *w, int t, double tolerance, const char *what)
@@ -95,6 +126,7 @@ static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
     memcpy(setup.tensor, p->shape, sizeof p->shape);
     struct virtual_world w;
     virtual_open(&w, &setup, ranks, 11);
+    if (p->n_projection > 0) w.projection = p->projection;
     for (int t = 0; t < p->n_tensors; t++) memcpy(w.theta[t], p->theta[t], (size_t)(p->shape[t].rows * p->shape[t].cols) * sizeof(float));
     for (int step = 0; step < p->n_steps; step++) {
         if (driver_observes(w.driver[0], step + 1)) { /* the second gradient: that of the step after, of step 1 at the last */
@@ -103,7 +135,7 @@ static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
         }
         for (int t = 0; t < p->n_tensors; t++) virtual_gradient(&w, t, p->grad[step][t]);
         virtual_step(&w, lr < 0 ? 1 : lr); /* without a rate: the schedule's factor */
-        if (step != 0 && step != 2 && step != p->n_steps - 1) continue;
+        if (!p->report[step + 1]) continue;
         for (int t = 0; t < p->n_tensors; t++) compare(f, &w, t, tolerance, line);
     }
     virtual_close(&w);
@@ -116,8 +148,8 @@ static int run_file(const char *path, int ranks)
     ck_assert_msg(f != NULL, "%s", path);
     char line[512];
     int cases = 0;
-    read_problem(f, &p);
     while (fgets(line, sizeof line, f) != NULL && strcmp(line, "end\n") != 0) {
+        if (strncmp(line, "steps ", 6) == 0) read_problem(f, line, &p);
         if (strncmp(line, "case ", 5) != 0) continue;
         run_case(f, &p, line, ranks);
         cases++;

@@ -208,9 +208,12 @@ static void everything(void *context, int64_t task, int thread)
 START_TEST(bits_do_not_depend_on_threads_or_on_who_else_calls)
 {
     static const int threads[] = { 1, 2, 16 };
-    struct crowd c = { .input = doubles(SIDE * LONG), .block = (2 * SIDE * SIDE + 2 * SIDE * LONG + 2 * SIDE + 4) * sizeof(double) };
+    double *input = doubles(SIDE * LONG);
+    float *input_f32 = floats(input, SIDE * LONG);
+    struct crowd c = { .input = input,
+                       .input_f32 = input_f32,
+                       .block = (2 * SIDE * SIDE + 2 * SIDE * LONG + 2 * SIDE + 4) * sizeof(double) };
     c.block = (c.block + 2 * SIDE * SIDE * sizeof(float) + 63) / 64 * 64;
-    c.input_f32 = floats(c.input, SIDE * LONG);
     c.scratch = 64;
     if (linalg_has_lapack())
         c.scratch += linalg_svd_scratch(SIDE, LONG) + linalg_eigen_scratch(SIDE) + linalg_orthonormal_rows_scratch(SIDE, LONG);
@@ -232,7 +235,7 @@ START_TEST(bits_do_not_depend_on_threads_or_on_who_else_calls)
     memset(c.result, 0, c.block);
     everything(&c, 0, 0); /* outside a task, where a library would open threads */
     ck_assert_mem_eq(first, c.result, c.block);
-    free(first), free(c.result);
+    free(first), free(c.result), free(input), free(input_f32);
 }
 END_TEST
 

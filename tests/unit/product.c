@@ -284,7 +284,7 @@ START_TEST(the_machine_is_described)
     ck_assert_ptr_nonnull(strstr(product_describe(DT_BF16), product_bf16_native() ? "bf16" : "converted to fp32"));
     ck_assert_int_gt((int)strlen(math_libraries()), 0);
     const char *core = math_openblas_coretype_needed();
-    ck_assert(core == NULL || strcmp(core, "SkylakeX") == 0 || strcmp(core, "Haswell") == 0);
+    ck_assert(core == NULL || strcmp(core, "SkylakeX") == 0 || strcmp(core, "Haswell") == 0 || strcmp(core, "Nehalem") == 0);
 }
 END_TEST
 
