@@ -42,6 +42,7 @@ static const struct variation {
                    { .name = "lars", .settings = "momentum=0" },
                    { .name = "ademamix", .settings = "betas=[0,0.999,0.9999] alpha_warmup=3 beta3_warmup=5" },
                    { .name = "mars", .settings = "variant=lion" },
+                   { .name = "mars", .settings = "variant=muon" },
                    { .name = "sophia", .settings = "every=2 batch_tokens=7" },
                    { .name = "mars", .settings = "", .state = { STORAGE_Q8, 256, 256 } },
                    { .name = "lars", .settings = "", .state = { STORAGE_BF16, 256, 4096 } },

@@ -92,6 +92,15 @@ def ademamix(x, g, s, t, lr, betas=(0.9, 0.999, 0.9999), alpha=5.0, eps=1e-8, de
     return x - lr * (u + decay * x)
 
 
+def newton_schulz(x, eps):
+    """Singular values through (a + b s^2 + c s^4) s, five times; the vectors stay."""
+    left, s, right = np.linalg.svd(x, full_matrices=False)
+    s = s / (norm(x) + eps)
+    for _ in range(5):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    return left @ np.diag(s) @ right
+
+
 def mars(x, g, s, t, lr, kind="adamw", betas=(0.95, 0.99), gamma=0.025, eps=1e-8, decay=0.0, lr_1d=3e-3, betas_1d=(0.9, 0.95),
          decay_1d=0.1, cautious=False):
     c = g
@@ -105,6 +114,8 @@ def mars(x, g, s, t, lr, kind="adamw", betas=(0.95, 0.99), gamma=0.025, eps=1e-8
     m = moment(s, "m", betas[0], c)
     if kind == "lion":
         u = np.sign(m)
+    elif kind == "muon":
+        u = math.sqrt(max(1.0, len(x) / len(x.T))) * newton_schulz(m / (1 - betas[0]), eps)
     else:
         u = m / (1 - betas[0] ** t) / (np.sqrt(moment(s, "v", betas[1], c * c) / (1 - betas[1] ** t)) + eps)
     return x - lr * decay * x - lr * (masked(u, g) if cautious else u)
@@ -152,6 +163,7 @@ if __name__ == "__main__":
          run(mars, lr=0.05, betas=(0.9, 0.95), gamma=0.1, decay=0.2, lr_1d=0.01, betas_1d=(0.8, 0.9), decay_1d=0.3)),
         ("mars", "", 0.05, 0.2, "cautious", 0, E, run(mars, lr=0.05, decay=0.2, cautious=True)),
         ("mars", "variant=lion", 0.05, 0.2, "", 0, E, run(mars, lr=0.05, kind="lion", decay=0.2)),
+        ("mars", "variant=muon", 0.05, 0.2, "", 0, 1e-5, run(mars, lr=0.05, kind="muon", decay=0.2)),
         ("sophia", "batch_tokens=100", 0.05, 0.1, "", 0, E, run(sophia, lr=0.05, tokens=100)),
         ("sophia", "betas=[0.9,0.95] rho=0.02 every=2 batch_tokens=500", 0.05, 0, "", 0, E,
          run(sophia, lr=0.05, betas=(0.9, 0.95), rho=0.02, every=2, tokens=500, decay=0)),

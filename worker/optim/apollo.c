@@ -182,18 +182,28 @@ static const struct opt_slot apollo_slots[] = {
 };
 static const char *const apollo_preset[] = { "lr", "1e-2", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_apollo = { .variant = { .name = "apollo",
-                                                  .summary = "gradient scaled by channel as Adam would in a random projection",
-                                                  .source = "Zhu et al. 2024 (arXiv 2412.05270), Alg. 1; zhuhanqing/APOLLO",
-                                                  .fields = apollo_fields,
-                                                  .bytes = sizeof(struct apollo),
-                                                  .preset = apollo_preset },
-                                     .slots = apollo_slots,
-                                     .n_slots = 3,
-                                     .decay = DECAY_AFTER,
-                                     .need = apollo_need,
-                                     .prepare = apollo_prepare,
-                                     .propose = apollo_propose,
-                                     .direction = apollo_direction,
-                                     .whole_scratch = apollo_scratch,
-                                     .whole_flops = apollo_flops };
+const struct opt_desc opt_apollo = {
+    .variant = { .name = "apollo",
+                 .summary = "gradient scaled by channel as Adam would in a random projection",
+                 .source = "Zhu et al. 2024 (arXiv 2412.05270), Alg. 1; zhuhanqing/APOLLO",
+                 .fields = apollo_fields,
+                 .bytes = sizeof(struct apollo),
+                 .preset = apollo_preset },
+    .equations =
+        "A(x): m <- b1 m + (1 - b1) x, v <- b2 v + (1 - b2) x^2, the result m / (sqrt(v) + eps) sqrt(1 - b2^t) / (1 - b1^t)\n"
+        "P: `rank` rows of N(0, 1 / rank) as long as the shorter side, drawn anew each `every` steps;  r = P G (or G P^T)\n"
+        "s = |m / (sqrt(v) + eps)| / (|r| + 1e-8), the moments those of r: by channel of the longer side, or one for the tensor (scope)\n"
+        "S = s G;  S <- S / max(1, |S| / (limit |S of the last step|)) from the second step on\n"
+        "u = sqrt(scale) sqrt(1 - b2^t) / (1 - b1^t) S;  vectors: u = A(g)\n"
+        "theta <- (1 - lr weight_decay) (theta - lr u)",
+    .slots = apollo_slots,
+    .n_slots = 3,
+    .decay = DECAY_AFTER,
+    .flags = OPT_PROJECTED,
+    .need = apollo_need,
+    .prepare = apollo_prepare,
+    .propose = apollo_propose,
+    .direction = apollo_direction,
+    .whole_scratch = apollo_scratch,
+    .whole_flops = apollo_flops
+};

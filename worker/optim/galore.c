@@ -148,19 +148,25 @@ static const struct opt_slot galore_slots[] = {
 };
 static const char *const galore_preset[] = { "lr", "1e-2", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_galore = { .variant = { .name = "galore",
-                                                  .summary = "Adam in the leading singular directions of the gradient",
-                                                  .source = "Zhao et al. 2024 (arXiv 2403.03507), Alg. 2; jiaweizzhao/GaLore",
-                                                  .fields = galore_fields,
-                                                  .bytes = sizeof(struct galore),
-                                                  .preset = galore_preset },
-                                     .slots = galore_slots,
-                                     .n_slots = 3,
-                                     .decay = DECAY_AFTER,
-                                     .problem = galore_problem,
-                                     .need = galore_need,
-                                     .prepare = galore_prepare,
-                                     .propose = galore_propose,
-                                     .direction = galore_direction,
-                                     .whole_scratch = galore_scratch,
-                                     .whole_flops = galore_flops };
+const struct opt_desc opt_galore = {
+    .variant = { .name = "galore",
+                 .summary = "Adam in the leading singular directions of the gradient",
+                 .source = "Zhao et al. 2024 (arXiv 2403.03507), Alg. 2; jiaweizzhao/GaLore",
+                 .fields = galore_fields,
+                 .bytes = sizeof(struct galore),
+                 .preset = galore_preset },
+    .equations = "A(x): m <- b1 m + (1 - b1) x, v <- b2 v + (1 - b2) x^2, the result m / (sqrt(v) + eps) sqrt(1 - b2^t) / (1 - b1^t)\n"
+                 "t = 1, every + 1, ...: P = the `rank` first singular vectors of G on its shorter side\n"
+                 "rows < columns: u = scale P^T A(P G);  else u = scale A(G P^T) P;  vectors: u = A(g)\n"
+                 "theta <- (1 - lr weight_decay) (theta - lr u)",
+    .slots = galore_slots,
+    .n_slots = 3,
+    .decay = DECAY_AFTER,
+    .problem = galore_problem,
+    .need = galore_need,
+    .prepare = galore_prepare,
+    .propose = galore_propose,
+    .direction = galore_direction,
+    .whole_scratch = galore_scratch,
+    .whole_flops = galore_flops
+};

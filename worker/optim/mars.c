@@ -1,20 +1,23 @@
-/* MARS: gradients corrected by their change since the last step (variance reduction), limited per tensor to norm 1, then AdamW's or a sign
- * rule's moments. Round 0: the sum of c^2. One-dimensional tensors take AdamW on the gradient itself, with settings of their own. */
+/* MARS: gradients corrected by their change since the last step (variance reduction), limited per tensor to norm 1, then AdamW's moments,
+ * or a momentum whose sign is the step or that is made orthogonal. Round 0: the sum of c^2. One-dimensional tensors take AdamW on the
+ * gradient itself, with settings of their own. */
 #include "common/base/clones.h"
 #include "common/math/vec.h"
+#include "newton_schulz.h"
 #include "optim.h"
 #include "power.h"
 
 #include <math.h>
 #include <string.h>
 
-enum mars_variant { MARS_ADAMW, MARS_LION };
+enum mars_variant { MARS_ADAMW, MARS_LION, MARS_MUON };
 struct mars {
     int variant;
     double betas[2], eps, gamma, lr_1d, betas_1d[2], weight_decay_1d;
 };
 enum { SLOT_M, SLOT_V, SLOT_PREVIOUS, SLOT_M_1D, SLOT_V_1D }; /* the first three of matrices, from the corrected gradient on */
-enum { NOTE_CM, NOTE_INVERSE, NOTE_LIMIT };                   /* 1 / (1 - b1^t); 1 / sqrt(1 - b2^t); 1 / max(1, ||c||) */
+enum { NEWTON_SCHULZ_STEPS = 5 };
+enum { NOTE_CM, NOTE_INVERSE, NOTE_LIMIT }; /* 1 / (1 - b1^t); 1 / sqrt(1 - b2^t); 1 / max(1, ||c||) */
 
 static bool corrected(const struct param *p) { return p->n_dims >= 2; }
 
@@ -33,8 +36,8 @@ static enum extent extent_of_vector(const struct param *p, const void *hyper)
 
 static void mars_need(const struct param *p, const void *hyper, struct opt_need *out)
 {
-    (void)hyper;
     out->scalars[0] = corrected(p) ? 1 : 0;
+    out->whole = corrected(p) && ((const struct mars *)hyper)->variant == MARS_MUON;
 }
 
 static void mars_base(const struct param *p, const void *hyper, struct opt_base *base)
@@ -88,6 +91,16 @@ VECTOR_CLONES static void sign_of_momentum(double beta, const double *note, floa
     }
 }
 
+/* the momentum alone, in the size of a sum, as the authors hand it on: their eps is added to that norm */
+VECTOR_CLONES static void summed_momentum(double beta, const double *note, float *restrict m, float *restrict u, int64_t n)
+{
+    const float b = (float)beta, a = (float)(1 - beta), limit = (float)note[NOTE_LIMIT], size = (float)(1 / (1 - beta));
+    for (int64_t i = 0; i < n; i++) {
+        m[i] = b * m[i] + a * (limit * u[i]);
+        u[i] = size * m[i];
+    }
+}
+
 static void mars_propose(const struct opt_step *s, struct opt_tile *v)
 {
     const struct mars *h = s->hyper;
@@ -114,19 +127,37 @@ static void mars_settle(const struct opt_step *s, struct opt_tensor *tensor, con
 static void mars_absorb(const struct opt_step *s, struct opt_tile *v)
 {
     const struct mars *h = s->hyper;
-    if (h->variant == MARS_ADAMW)
-        adam(h->betas, h->eps, v->tensor->note, v->slot[SLOT_M], v->slot[SLOT_V], v->u, v->count);
-    else
-        sign_of_momentum(h->betas[0], v->tensor->note, v->slot[SLOT_M], v->u, v->count);
+    switch ((enum mars_variant)h->variant) {
+    case MARS_ADAMW: adam(h->betas, h->eps, v->tensor->note, v->slot[SLOT_M], v->slot[SLOT_V], v->u, v->count); return;
+    case MARS_LION: sign_of_momentum(h->betas[0], v->tensor->note, v->slot[SLOT_M], v->u, v->count); return;
+    case MARS_MUON: summed_momentum(h->betas[0], v->tensor->note, v->slot[SLOT_M], v->u, v->count); return;
+    }
 }
 
-static const char *const variant_words[] = { "adamw", "lion", NULL };
+static void mars_direction(const struct opt_step *s, struct opt_matrix *x)
+{
+    const struct param *p = x->tensor->param;
+    const struct newton_schulz how = { .coefficients = COEFFICIENTS_KELLER,
+                                       .steps = NEWTON_SCHULZ_STEPS,
+                                       .eps = ((const struct mars *)s->hyper)->eps,
+                                       .scale = newton_schulz_scale(SCALE_KELLER, p->rows, p->cols) };
+    newton_schulz(&how, p->rows, p->cols, x->u, x->scratch);
+}
+
+static size_t mars_scratch(const struct param *p, const void *hyper) { return (void)hyper, newton_schulz_scratch(p->rows, p->cols); }
+static double mars_flops(const struct param *p, const void *hyper)
+{
+    return (void)hyper, newton_schulz_flops(NEWTON_SCHULZ_STEPS, p->rows, p->cols);
+}
+
+static const char *const variant_words[] = { "adamw", "lion", "muon", NULL };
 static const struct field mars_fields[] = {
     { "variant", FIELD_ENUM, offsetof(struct mars, variant), "adamw", 0, 0, variant_words, "",
-      "what takes the corrected gradient of a matrix: AdamW's moments, or a momentum whose sign is the step", true },
+      "what takes the corrected gradient of a matrix: AdamW's moments, a momentum whose sign is the step, or Muon's", true },
     { "betas", FIELD_F64x2, offsetof(struct mars, betas), "[0.95, 0.99]", 0, 0.999999, NULL, "",
-      "decay of the mean of corrected gradients, and of the mean of their squares (lion: not used)", true },
-    { "eps", FIELD_F64, offsetof(struct mars, eps), "1e-8", 0, 1, NULL, "", "added to the root of the corrected second moment", true },
+      "decay of the mean of corrected gradients, and of the mean of their squares (adamw only)", true },
+    { "eps", FIELD_F64, offsetof(struct mars, eps), "1e-8", 0, 1, NULL, "",
+      "added to the root of the corrected second moment, and to the norm of Muon's momentum", true },
     { "gamma", FIELD_F64, offsetof(struct mars, gamma), "0.025", 0, 1, NULL, "", "strength of the correction; 0: none", true },
     { "lr_1d", FIELD_F64, offsetof(struct mars, lr_1d), "3e-3", 0, 1e6, NULL, "",
       "learning rate of one-dimensional tensors, which take AdamW; the schedule multiplies it too", true },
@@ -155,7 +186,7 @@ const struct opt_desc opt_mars = {
     .equations = "c = g + gamma b1 / (1 - b1) (g - g_prev), g_prev = 0 before the first step;  c <- c / max(1, |c|)\n"
                  "m <- b1 m + (1 - b1) c\n"
                  "adamw: v <- b2 v + (1 - b2) c^2, u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)\n"
-                 "lion: u = sign(m)\n"
+                 "lion: u = sign(m);  muon: u = m / (1 - b1), made nearly orthogonal (see muon)\n"
                  "theta <- (1 - lr weight_decay) theta - lr u\n"
                  "tensors of one dimension: AdamW on g with lr_1d, betas_1d, weight_decay_1d",
     .slots = mars_slots,
@@ -165,5 +196,8 @@ const struct opt_desc opt_mars = {
     .base = mars_base,
     .prepare = mars_prepare,
     .propose = mars_propose,
-    .rounds = { { mars_partial, mars_settle, mars_absorb } }
+    .rounds = { { mars_partial, mars_settle, mars_absorb } },
+    .direction = mars_direction,
+    .whole_scratch = mars_scratch,
+    .whole_flops = mars_flops
 };

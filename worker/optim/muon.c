@@ -97,19 +97,25 @@ static const struct field muon_fields[] = {
 static const struct opt_slot muon_slots[] = { { .name = "m", .extent = PER_ELEMENT } };
 static const char *const muon_preset[] = { "lr", "0.02", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_muon = { .variant = { .name = "muon",
-                                                .summary = "momentum of a matrix, made nearly orthogonal",
-                                                .source =
-                                                    "Jordan et al. 2024, KellerJordan/Muon muon.py; pytorch/pytorch torch/optim/_muon.py",
-                                                .fields = muon_fields,
-                                                .bytes = sizeof(struct muon),
-                                                .preset = muon_preset },
-                                   .slots = muon_slots,
-                                   .n_slots = 1,
-                                   .decay = DECAY_BEFORE,
-                                   .refuse = muon_refuse,
-                                   .need = muon_need,
-                                   .propose = muon_propose,
-                                   .direction = muon_direction,
-                                   .whole_scratch = muon_scratch,
-                                   .whole_flops = muon_flops };
+const struct opt_desc opt_muon = {
+    .variant = { .name = "muon",
+                 .summary = "momentum of a matrix, made nearly orthogonal",
+                 .source = "Jordan et al. 2024, KellerJordan/Muon muon.py; pytorch/pytorch torch/optim/_muon.py",
+                 .fields = muon_fields,
+                 .bytes = sizeof(struct muon),
+                 .preset = muon_preset },
+    .equations =
+        "m <- mu m + (1 - mu) g;  u = m;  nesterov: u = mu m + (1 - mu) g\n"
+        "X = u / (|u| + eps);  `steps` times: A = X X^T, X <- a X + (b A + c A^2) X;  (a, b, c) by coefficients\n"
+        "theta <- (1 - lr weight_decay) theta - lr s scale_factor X\n"
+        "s for n rows and m columns: keller sqrt(max(1, n / m)), rms 0.2 sqrt(max(n, m)), spectral sqrt(max(n, m)), unit sqrt(n / m)",
+    .slots = muon_slots,
+    .n_slots = 1,
+    .decay = DECAY_BEFORE,
+    .refuse = muon_refuse,
+    .need = muon_need,
+    .propose = muon_propose,
+    .direction = muon_direction,
+    .whole_scratch = muon_scratch,
+    .whole_flops = muon_flops
+};

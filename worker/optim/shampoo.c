@@ -338,19 +338,27 @@ static const struct opt_slot shampoo_slots[] = {
 };
 static const char *const shampoo_preset[] = { "lr", "1e-2", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_shampoo = { .variant = { .name = "shampoo",
-                                                   .summary = "inverse roots of row and column statistics around the gradient",
-                                                   .source = "Gupta et al. 2018 (arXiv 1802.09568), Alg. 1; facebookresearch/optimizers",
-                                                   .fields = shampoo_fields,
-                                                   .bytes = sizeof(struct shampoo),
-                                                   .preset = shampoo_preset },
-                                      .slots = shampoo_slots,
-                                      .n_slots = 6,
-                                      .decay = DECAY_BEFORE,
-                                      .problem = shampoo_problem,
-                                      .need = shampoo_need,
-                                      .prepare = shampoo_prepare,
-                                      .propose = shampoo_propose,
-                                      .direction = shampoo_direction,
-                                      .whole_scratch = shampoo_scratch,
-                                      .whole_flops = shampoo_flops };
+const struct opt_desc opt_shampoo = {
+    .variant = { .name = "shampoo",
+                 .summary = "inverse roots of row and column statistics around the gradient",
+                 .source = "Gupta et al. 2018 (arXiv 1802.09568), Alg. 1; facebookresearch/optimizers",
+                 .fields = shampoo_fields,
+                 .bytes = sizeof(struct shampoo),
+                 .preset = shampoo_preset },
+    .equations =
+        "by block: L <- b2 L + (1 - b2) G G^T, R <- b2 R + (1 - b2) G^T G (b2 = 1: sums);  M = mean of G, corrected\n"
+        "U = (L / (1 - b2^t) + eps)^(-1/4) M (R / (1 - b2^t) + eps)^(-1/4); roots anew each `every` steps;  vectors: (R + eps)^(-1/2) M\n"
+        "graft: U <- U |A| / (|U| + 1e-16), A = M (sgd) or M / (sqrt(V) + graft_eps); V: sum (adagrad), mean (rmsprop), corrected mean "
+        "(adam) of G^2\n"
+        "theta <- (1 - lr weight_decay) theta - lr U",
+    .slots = shampoo_slots,
+    .n_slots = 6,
+    .decay = DECAY_BEFORE,
+    .problem = shampoo_problem,
+    .need = shampoo_need,
+    .prepare = shampoo_prepare,
+    .propose = shampoo_propose,
+    .direction = shampoo_direction,
+    .whole_scratch = shampoo_scratch,
+    .whole_flops = shampoo_flops
+};

@@ -234,19 +234,27 @@ static const struct opt_slot soap_slots[] = {
 };
 static const char *const soap_preset[] = { "lr", "3e-3", "weight_decay", "1e-2", NULL };
 
-const struct opt_desc opt_soap = { .variant = { .name = "soap",
-                                                .summary = "Adam in the eigenbases of Shampoo's statistics",
-                                                .source = "Vyas et al. 2024 (arXiv 2409.11321), Alg. 3; nikhilvyas/SOAP soap.py",
-                                                .fields = soap_fields,
-                                                .bytes = sizeof(struct soap),
-                                                .preset = soap_preset },
-                                   .slots = soap_slots,
-                                   .n_slots = 6,
-                                   .decay = DECAY_AFTER,
-                                   .problem = soap_problem,
-                                   .need = soap_need,
-                                   .prepare = soap_prepare,
-                                   .propose = soap_propose,
-                                   .direction = soap_direction,
-                                   .whole_scratch = soap_scratch,
-                                   .whole_flops = soap_flops };
+const struct opt_desc opt_soap = {
+    .variant = { .name = "soap",
+                 .summary = "Adam in the eigenbases of Shampoo's statistics",
+                 .source = "Vyas et al. 2024 (arXiv 2409.11321), Alg. 3; nikhilvyas/SOAP soap.py",
+                 .fields = soap_fields,
+                 .bytes = sizeof(struct soap),
+                 .preset = soap_preset },
+    .equations =
+        "A(x): m <- b1 m + (1 - b1) x, v <- b2 v + (1 - b2) x^2, the result m / (sqrt(v) + eps) sqrt(1 - b2^t) / (1 - b1^t); t - 1 for t\n"
+        "t = 1: L = (1 - bs) G G^T, R = (1 - bs) G^T G, QL and QR their eigenvectors; theta rests;  bs = shampoo_beta\n"
+        "later: u = QL A(QL^T G QR) QR^T;  theta <- (1 - lr weight_decay) (theta - lr u)\n"
+        "then L <- bs L + (1 - bs) G G^T, R <- bs R + (1 - bs) G^T G; each `every` steps Q <- qr(L Q), m turned along\n"
+        "sides above max_dim keep Q = 1; vectors: u = A(g)",
+    .slots = soap_slots,
+    .n_slots = 6,
+    .decay = DECAY_AFTER,
+    .problem = soap_problem,
+    .need = soap_need,
+    .prepare = soap_prepare,
+    .propose = soap_propose,
+    .direction = soap_direction,
+    .whole_scratch = soap_scratch,
+    .whole_flops = soap_flops
+};
