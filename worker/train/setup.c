@@ -69,6 +69,9 @@ void worker_fingerprint(const struct plan *plan, struct fingerprint *out)
 {
     fingerprint_start(out);
     const struct partition *p = &plan->partition;
+    bool whole = false;
+    for (int i = 0; i < p->n_params; i++) whole |= p->params[i].owner >= 0;
+    if (whole) fingerprint_linalg(out);
     for (int i = 0; i < p->n_params && out->n < FINGERPRINT_MAX; i++) {
         const struct param *q = &p->params[i];
         if (q->n_dims != 2 || q->layer > 0) continue; /* one block stands for all */
