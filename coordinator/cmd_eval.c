@@ -12,6 +12,7 @@
 
 static const struct option_row eval_options[] = {
     RUN_REF_FOLDER_ROW,
+    RUN_REF_WEIGHTS_ROW,
     { .name = "split", .type = OPTION_TEXT, .arg = "NAME", .value = "valid", .help = "which sources of the run: valid or train" },
     { .name = "data", .type = OPTION_TEXT, .arg = "FILE", .help = "this token file instead" },
     { .name = "batches",
@@ -39,6 +40,7 @@ static void choose_data(struct config *config, const struct options *options)
         memcpy(d->valid, d->train, sizeof d->valid);
     }
     d->n_train = 0;
+    run_ref_choose_weights(config, options);
 }
 
 static void print_result(const struct options *options, const char *name, const struct tokens *data, const struct eval_result *r)
@@ -79,6 +81,7 @@ static enum status eval_run(const struct comm *world, const struct options *opti
 {
     const char *split = option_text(options, "split");
     if (strcmp(split, "valid") != 0 && strcmp(split, "train") != 0) FAIL(ST_USAGE, "--split is valid or train, not \"%s\"", split);
+    TRY(run_ref_weights(options));
     struct run_opened o = { 0 };
     const enum status s = eval_opened(world, options, &o);
     run_opened_close(&o);

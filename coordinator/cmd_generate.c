@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const struct option_row generate_options[] = {
+    RUN_REF_WEIGHTS_ROW,
     { .name = "prompt", .type = OPTION_TEXT, .arg = "TEXT", .value = "", .help = "text to go on from; empty: the beginning of a document" },
     { .name = "max-tokens", .type = OPTION_INTEGER, .arg = "N", .value = "200", .low = 1, .high = 1e9, .help = "tokens to make at most" },
     { .name = "temperature",
@@ -146,10 +147,16 @@ static enum status generate_stream(const struct comm *world, const struct option
     return ST_OK;
 }
 
+static void adjust(struct config *config, const struct options *options)
+{
+    run_ref_without_data(config, options);
+    run_ref_choose_weights(config, options);
+}
+
 static enum status generate_opened(const struct comm *world, const struct options *options, struct run_opened *o)
 {
     struct stream stream = { .tokenizer = &o->session.tokenizer };
-    TRY(run_ref_load(world, options->operand[0], option_text(options, "folder"), WORKER_EVALUATE, run_ref_without_data, options, o));
+    TRY(run_ref_load(world, options->operand[0], option_text(options, "folder"), WORKER_EVALUATE, adjust, options, o));
     const enum status s = generate_stream(world, options, o, &stream);
     text_free(&stream.made);
     return s;
@@ -158,6 +165,7 @@ static enum status generate_opened(const struct comm *world, const struct option
 static enum status generate_run(const struct comm *world, const struct options *options)
 {
     struct run_opened o = { 0 };
+    TRY(run_ref_weights(options));
     const enum status s = generate_opened(world, options, &o);
     run_opened_close(&o);
     return s;

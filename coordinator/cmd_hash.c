@@ -10,13 +10,19 @@ static const struct option_row hash_options[] = {
     { 0 },
 };
 
+/* The digest is of the weights that are trained, whatever an evaluation would take. */
+static void adjust(struct config *config, const struct options *options)
+{
+    run_ref_without_data(config, options);
+    config->eval.weights = EVAL_TRAINED;
+}
+
 static enum status hash_one(const struct comm *world, const struct options *options, const char *word, struct run_opened *o)
 {
     const bool weights = option_flag(options, "weights");
     struct digest128 digest;
     char hex[DIGEST_HEX];
-    TRY(run_ref_load(world, word, option_text(options, "folder"), weights ? WORKER_EVALUATE : WORKER_TRAIN, run_ref_without_data, options,
-                     o));
+    TRY(run_ref_load(world, word, option_text(options, "folder"), weights ? WORKER_EVALUATE : WORKER_TRAIN, adjust, options, o));
     TRY(worker_digest(world, o->worker, weights, &digest));
     if (comm_rank(world) == 0) (void)printf("%s  %s\n", digest_hex(digest, hex), word);
     return ST_OK;

@@ -112,6 +112,19 @@ enum status run_ref_open(const char *word, const char *runs, char checkpoint[PAT
     return open_state(checkpoint, state);
 }
 
+enum status run_ref_weights(const struct options *options)
+{
+    const char *word = option_text(options, "weights");
+    if (word == NULL || strcmp(word, "average") == 0 || strcmp(word, "trained") == 0) return ST_OK;
+    FAIL(ST_USAGE, "--weights is average or trained, not \"%s\"", word);
+}
+
+void run_ref_choose_weights(struct config *config, const struct options *options)
+{
+    const char *word = option_text(options, "weights");
+    if (word != NULL) config->eval.weights = strcmp(word, "trained") == 0 ? EVAL_TRAINED : EVAL_AVERAGE;
+}
+
 /* --- Ready to compute ---------------------------------------------------------------------------------------------------- */
 
 static enum status read_config(const char *checkpoint, struct session *s)

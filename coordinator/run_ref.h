@@ -42,6 +42,14 @@ void run_opened_close(struct run_opened *o);
 /* An adjustment for uses that read no token files, which may be gone. */
 void run_ref_without_data(struct config *config, const struct options *options);
 
+/* Which weights a command evaluates: the option's answer takes the place of the run's own. Fails: ST_USAGE on another word. */
+enum status run_ref_weights(const struct options *options) MUST_USE;
+void run_ref_choose_weights(struct config *config, const struct options *options);
+#define RUN_REF_WEIGHTS_ROW                                                                                                                \
+    {                                                                                                                                      \
+        .name = "weights", .type = OPTION_TEXT, .arg = "NAME",                                                                             \
+        .help = "average or trained, where a rule keeps both; otherwise as the run's eval.weights says"                                    \
+    }
 #define RUN_REF_FOLDER_ROW                                                                                                                 \
     {                                                                                                                                      \
         .name = "folder", .type = OPTION_TEXT, .arg = "DIR", .value = "runs", .help = "where runs are looked for by name"                  \
