@@ -14,51 +14,6 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- the global norm ---- */
-
-struct norm_pass {
-    struct driver *d;
-    int64_t step;
-    const int *exponent;
-};
-
-static bool in_norm(const struct norm_pass *pass, const struct task *k)
-{
-    const struct span *s = &pass->d->spans[k->span];
-    return s->rule.common->clip != CLIP_NONE && plan_trained(pass->d->plan, s->piece.param, pass->step);
-}
-
-static void norm_task(void *context, int64_t index, int thread)
-{
-    const struct norm_pass *pass = context;
-    struct task *k = &pass->d->tasks[index];
-    const struct span *s = &pass->d->spans[k->span];
-    float *row_of_g = pass->d->scratch[thread].grad;
-    super_clear(k->scalar);
-    if (!in_norm(pass, k)) return;
-    for (int64_t row = k->row_begin; row < k->row_end; row++) {
-        const int64_t *sum = s->piece.sum + (row - s->piece.row_begin) * s->param->cols;
-        exact_decode(row_of_g, sum, s->param->cols, pass->exponent[s->piece.param], 1);
-        super_add(k->scalar, vec_sum_squares(row_of_g, s->param->cols));
-    }
-    super_normalize(k->scalar);
-}
-
-void driver_norm(struct driver *d, int64_t step, const int exponent[], struct super norm[])
-{
-    struct norm_pass pass = { d, step, exponent };
-    parallel_for(d->n_tasks, norm_task, &pass);
-    for (int k = 0; k < d->n_tasks; k++)
-        if (in_norm(&pass, &d->tasks[k])) super_merge(&norm[d->spans[d->tasks[k].span].param->rule], d->tasks[k].scalar);
-    for (int r = 0; r < d->plan->config->n_rules; r++) super_normalize(&norm[r]);
-}
-
-double driver_clip(double limit, double norm)
-{
-    const double factor = limit / (norm + 1e-6);
-    return limit > 0 && factor < 1 ? factor : 1;
-}
-
 /* ---- moving the weights ---- */
 
 /* u points where the gradient points (descent along u lowers the loss to first order). Signs alone: the gradient's is its sum's. */
@@ -110,7 +65,7 @@ static void move_tile(const struct span *s, const struct opt_tile *v)
 
 /* ---- one tile at one stage ---- */
 
-static struct opt_tile tile_at(const struct span *s, int64_t row, int64_t n_rows, float *u_scratch)
+struct opt_tile drive_tile(const struct span *s, int64_t row, int64_t n_rows, float *u_scratch)
 {
     const int64_t local = row - s->piece.row_begin, at = local * s->param->cols;
     struct opt_tile v = {
@@ -142,7 +97,7 @@ static struct rng_key rounding_key(const struct span *s, int slot)
     return (struct rng_key){ s->now.step.key.seed, RNG_ROUND, (uint32_t)(s->piece.param * OPT_MAX_SLOTS + slot) };
 }
 
-static void open_state(const struct span *s, int stage, struct opt_tile *v, const struct scratch *scratch)
+void drive_open_state(const struct span *s, int stage, struct opt_tile *v, const struct scratch *scratch)
 {
     for (int k = 0; k < s->rule.opt->n_slots; k++) {
         if (!coded_here(s, k, stage)) continue;
@@ -157,7 +112,7 @@ static void open_state(const struct span *s, int stage, struct opt_tile *v, cons
     }
 }
 
-static void close_state(const struct span *s, int stage, const struct opt_tile *v)
+void drive_close_state(const struct span *s, int stage, const struct opt_tile *v)
 {
     for (int k = 0; k < s->rule.opt->n_slots; k++) {
         if (!coded_here(s, k, stage) || (stage != STAGE_OBSERVE && s->rule.opt->slots[k].observed)) continue;
@@ -197,7 +152,7 @@ static void add_partials(const struct span *s, struct task *k, const struct opt_
 {
     const struct opt_round *r = &s->rule.opt->rounds[round];
     for (int64_t first = 0; first < tile->n_rows; first += s->block_rows) {
-        struct opt_tile block = tile_at(s, tile->row + first, min_i64(s->block_rows, tile->n_rows - first), tile->u);
+        struct opt_tile block = drive_tile(s, tile->row + first, min_i64(s->block_rows, tile->n_rows - first), tile->u);
         if (tile->grad != NULL) block.grad = tile->grad + first * tile->cols;
         struct opt_sums terms = { .column = column };
         r->partial(&s->now.step, &block, &terms);
@@ -219,7 +174,7 @@ static void finish_tile(const struct span *s, struct task *k, const struct opt_t
 static void run_tile(const struct span *s, struct task *k, int stage, int64_t row, const struct scratch *scratch)
 {
     const struct opt_desc *opt = s->rule.opt;
-    struct opt_tile v = tile_at(s, row, min_i64(s->tile_rows, k->row_end - row), scratch->u);
+    struct opt_tile v = drive_tile(s, row, min_i64(s->tile_rows, k->row_end - row), scratch->u);
     const int64_t *sum = s->piece.sum + (row - s->piece.row_begin) * v.cols;
     if (stage == STAGE_MOVE) {
         mask_and_boost(v.u, sum, s->boost, v.count);
@@ -230,7 +185,7 @@ static void run_tile(const struct span *s, struct task *k, int stage, int64_t ro
         finish_tile(s, k, &v, sum);
         return;
     }
-    open_state(s, stage, &v, scratch);
+    drive_open_state(s, stage, &v, scratch);
     if (stage == 0) {
         read_gradient(s, &v, sum, scratch->grad);
         v.grad = scratch->grad;
@@ -242,7 +197,7 @@ static void run_tile(const struct span *s, struct task *k, int stage, int64_t ro
         add_partials(s, k, &v, stage, scratch->column);
     else if (!s->need.whole)
         finish_tile(s, k, &v, sum);
-    close_state(s, stage, &v);
+    drive_close_state(s, stage, &v);
 }
 
 /* ---- one stage of all tensors ---- */
@@ -276,29 +231,6 @@ void drive_stage(struct driver *d, int stage, bool (*takes)(const struct span *)
 
 static bool is_plain(const struct span *s) { return s->plain; }
 static bool waits(const struct span *s) { return !s->plain; }
-static bool has_first_round(const struct span *s) { return s->rounds > 0; }
-static bool has_second_round(const struct span *s) { return s->rounds > 1; }
-static bool counts_signs(const struct span *s) { return s->rule.common->cautious; }
-
-static double float_of_bits(uint32_t bits)
-{
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return (double)f;
-}
-
-/* Fixed point for the column sums of this step: the exponent follows from what every rank knows. The K contributions are bounded by
- * the reduced maximum, rounding to fixed point and to fp32 by the factor 2; all rows together stay below 2^92. */
-static int column_exponent(const struct driver *d, const struct driver_step *now, const struct span *s, int round)
-{
-    const double most = float_of_bits(now->max_bits[s->piece.param]);
-    const double bound = 2 * (double)d->plan->contributions * most / now->divisor;
-    if (bound == 0) return 0;
-    const double total = (double)s->param->rows * (s->need.column[round] == 2 ? bound * bound : bound);
-    int above;
-    (void)frexp(total, &above);
-    return 92 - above;
-}
 
 static double decay_of_step(const struct rule_common *common, const struct opt_base *base, double factor)
 {
@@ -365,157 +297,10 @@ void driver_begin(struct driver *d, const struct driver_step *step)
         drive_update(d, step, s->piece.param, &s->rule, &s->now);
         if (!s->now.active) continue;
         set_gradient(s, step);
-        for (int round = 0; round < s->rounds; round++)
-            if (s->need.column[round] > 0) s->column_exponent[round] = column_exponent(d, step, s, round);
+        drive_column_exponents(d, step, s);
     }
     for (int i = 0; i < d->n_owned; i++) drive_update(d, step, d->owned[i].param, &d->owned[i].rule, &d->owned[i].now);
     drive_stage(d, 0, waits);
 }
 
 void driver_rest(struct driver *d) { drive_stage(d, 0, is_plain); }
-
-/* ---- a second gradient ---- */
-
-static bool is_due(const struct driver *d, int param, int64_t step)
-{
-    const struct opt_rule rule = plan_rule(d->plan, param);
-    if (rule.opt->observe_every == NULL || !plan_trained(d->plan, param, step)) return false;
-    return d->updates[param] % rule.opt->observe_every(rule.hyper) == 0;
-}
-
-bool driver_observes(const struct driver *d, int64_t step)
-{
-    for (int p = 0; p < d->plan->partition.n_params; p++)
-        if (is_due(d, p, step)) return true;
-    return false;
-}
-
-static void observe_task(void *context, int64_t index, int thread)
-{
-    struct driver *d = context;
-    const struct task *k = &d->tasks[index];
-    const struct span *s = &d->spans[k->span];
-    const struct scratch *scratch = &d->scratch[thread];
-    if (!s->now.active) return;
-    for (int64_t row = k->row_begin; row < k->row_end; row += s->tile_rows) {
-        struct opt_tile v = tile_at(s, row, min_i64(s->tile_rows, k->row_end - row), scratch->u);
-        exact_decode(scratch->grad, s->piece.sum + (row - s->piece.row_begin) * v.cols, v.count, s->exponent, s->divisor);
-        v.grad = scratch->grad;
-        open_state(s, STAGE_OBSERVE, &v, scratch);
-        s->rule.opt->observe(&s->now.step, &v);
-        close_state(s, STAGE_OBSERVE, &v);
-    }
-}
-
-void driver_observe(struct driver *d, const struct driver_step *now)
-{
-    for (int i = 0; i < d->n_spans; i++) {
-        struct span *s = &d->spans[i];
-        s->now.active = is_due(d, s->piece.param, now->step);
-        if (!s->now.active) continue;
-        s->now.step = (struct opt_step){ .t = d->updates[s->piece.param], .batch_tokens = now->divisor, .hyper = s->rule.hyper };
-        s->now.step.key.seed = (uint64_t)d->plan->config->run.seed;
-        s->exponent = now->exponent[s->piece.param];
-        s->divisor = now->divisor;
-    }
-    parallel_for(d->n_tasks, observe_task, d);
-}
-
-/* ---- between stages ---- */
-
-struct round_pass {
-    struct driver *d;
-    int round;
-};
-
-static void collect_span(void *context, int64_t index, int thread)
-{
-    (void)thread;
-    const struct round_pass *pass = context;
-    struct driver *d = pass->d;
-    const struct span *s = &d->spans[index];
-    if (!s->now.active) return;
-    const struct task *tasks = &d->tasks[s->first_task];
-    int64_t *out = d->values + s->value_at[pass->round];
-    if (pass->round == OPT_COUNT_SIGNS) {
-        for (int k = 0; k < s->n_tasks && s->rule.common->cautious; k++) *out += tasks[k].agreeing;
-        return;
-    }
-    if (pass->round >= s->rounds) return;
-    for (int i = 0; i < s->need.scalars[pass->round]; i++, out += SUPER_LIMBS) {
-        struct super sum;
-        super_clear(&sum);
-        for (int k = 0; k < s->n_tasks; k++) {
-            super_normalize(&tasks[k].scalar[i]);
-            super_merge(&sum, &tasks[k].scalar[i]);
-        }
-        super_normalize(&sum);
-        memcpy(out, sum.limb, sizeof sum.limb);
-    }
-    if (s->need.column[pass->round] == 0) return;
-    for (int64_t j = 0; j < s->param->cols; j++) {
-        struct wide sum = { 0 };
-        for (int k = 0; k < s->n_tasks; k++) wide_add(&sum, tasks[k].column[j]);
-        out[2 * j] = sum.high;
-        out[2 * j + 1] = sum.low;
-    }
-}
-
-void driver_exchange(struct driver *d, int exchange, int64_t **values, int64_t *n)
-{
-    struct round_pass pass = { d, exchange };
-    memset(d->values, 0, (size_t)d->n_values[exchange] * sizeof *d->values);
-    if (d->n_values[exchange] > 0) parallel_for(d->n_spans, collect_span, &pass);
-    *values = d->values;
-    *n = d->n_values[exchange];
-}
-
-/* The i-th scalar of a tensor, or of all tensors that share it with this one: frozen ones brought zeros. */
-static double scalar_of(const struct driver *d, const struct span *s, int round, int i)
-{
-    struct super sum, other;
-    super_clear(&sum);
-    const struct partition *p = &d->plan->partition;
-    const int first = s->need.shared ? 0 : s->piece.param, last = s->need.shared ? p->n_params - 1 : first;
-    for (int k = first; k <= last; k++) {
-        if (p->params[k].rule != s->param->rule) continue;
-        memcpy(other.limb, d->values + d->value_at[round][k] + i * SUPER_LIMBS, sizeof other.limb);
-        super_normalize(&other);
-        super_merge(&sum, &other);
-    }
-    super_normalize(&sum);
-    return super_value(&sum);
-}
-
-static void settle_span(void *context, int64_t index, int thread)
-{
-    (void)thread;
-    const struct round_pass *pass = context;
-    const struct driver *d = pass->d;
-    struct span *s = &pass->d->spans[index];
-    if (!s->now.active) return;
-    const int64_t *in = d->values + s->value_at[pass->round];
-    if (pass->round == OPT_COUNT_SIGNS) { /* the masked direction keeps its mean size; at least 1 in 1,000 is assumed to agree */
-        const double share = s->rule.common->cautious ? (double)*in / (double)(s->param->rows * s->param->cols) : 1;
-        s->boost = (float)(1 / (share > 1e-3 ? share : 1e-3));
-        return;
-    }
-    if (pass->round >= s->rounds) return;
-    for (int i = 0; i < s->need.scalars[pass->round]; i++) s->sums.scalar[i] = scalar_of(d, s, pass->round, i);
-    in += s->need.scalars[pass->round] * SUPER_LIMBS;
-    if (s->need.column[pass->round] > 0)
-        for (int64_t j = 0; j < s->param->cols; j++)
-            s->sums.column[j] = wide_value((struct wide){ .high = in[2 * j], .low = in[2 * j + 1] }, s->column_exponent[pass->round]);
-    s->rule.opt->rounds[pass->round].settle(&s->now.step, &s->now.tensor, &s->sums);
-}
-
-void driver_absorb(struct driver *d, int exchange)
-{
-    if (d->n_values[exchange] == 0) return;
-    struct round_pass settle = { d, exchange };
-    parallel_for(d->n_spans, settle_span, &settle);
-    if (exchange == OPT_COUNT_SIGNS)
-        drive_stage(d, STAGE_MOVE, counts_signs);
-    else
-        drive_stage(d, exchange + 1, exchange == 0 ? has_first_round : has_second_round);
-}

@@ -1,5 +1,6 @@
 /* driver.h: the one update loop of all optimizers. It knows ranks, clip, decay, freezing and storage, so that a rule is a formula and
- * nothing else (common/plan/optimizer.h). Read that first, then this; drive.c is the loop, place.c its memory.
+ * nothing else (common/plan/optimizer.h). Read that first, then this; drive.c is the loop, place.c its memory,
+ * README.md names the rest.
  *
  * A step, after the verdict:   driver_begin
  *     for round 0 .. OPT_ROUNDS-1:   driver_exchange -> int64 values -> add them over the owners -> driver_absorb

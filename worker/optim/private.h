@@ -1,5 +1,6 @@
-/* private.h: what the files of the driver share: place.c (memory), drive.c (the loop over tiles), whole.c (matrices at their owners),
- * state.c (the way to state for checkpoints, and the weights to evaluate). */
+/* private.h: what the files of the driver share: place.c (memory), norm.c (norms and clip), drive.c (the loop over tiles), sums.c
+ * (exchanges), whole.c (matrices at their owners), observe.c (a second gradient), state.c (state for checkpoints, and the weights to
+ * evaluate). */
 #ifndef LAMINA_OPTIM_PRIVATE_H
 #define LAMINA_OPTIM_PRIVATE_H
 #ifndef LAMINA_OPTIM_INSIDE
@@ -103,5 +104,13 @@ struct driver {
 enum { STAGE_DIRECTED = OPT_ROUNDS + 1, STAGE_MOVE, STAGE_OBSERVE };
 void drive_stage(struct driver *d, int stage, bool (*takes)(const struct span *));
 void drive_update(const struct driver *d, const struct driver_step *now, int param, const struct opt_rule *rule, struct update *out);
+/* Rows of a span as a rule sees them; u_scratch serves where the span keeps no directions. */
+struct opt_tile drive_tile(const struct span *s, int64_t row, int64_t n_rows, float *u_scratch);
+/* Coded slots of a stage become fp32 in scratch; what the rule made of them is stored. */
+void drive_open_state(const struct span *s, int stage, struct opt_tile *v, const struct scratch *scratch);
+void drive_close_state(const struct span *s, int stage, const struct opt_tile *v);
+
+/* sums.c: the fixed point of this step's column sums. */
+void drive_column_exponents(const struct driver *d, const struct driver_step *now, struct span *s);
 
 #endif
