@@ -1,4 +1,5 @@
 /* What a family, an optimizer or a schedule does not read is refused by name, never ignored: through the real tables. */
+#include "tests/support/suite.h"
 #include "worker/worker.h"
 
 #include <check.h>
@@ -48,10 +49,7 @@ int main(void)
     tcase_add_test(tc, gpt2_has_no_norms_on_queries_and_keys_no_rotation_and_biases_anyway);
     tcase_add_test(tc, rules_refuse_keys_of_other_optimizers);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int code = suite_main(suite, CK_FORK);
     arena_close(&arena);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

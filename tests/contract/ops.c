@@ -6,6 +6,7 @@
 #include "common/base/parallel.h"
 #include "common/math/product.h"
 #include "common/tensor/convert.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -664,10 +665,5 @@ int main(void)
     tcase_add_test(c, positions_count_from_the_cache);
     Suite *s = suite_create("ops");
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_NOFORK);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_main(s, CK_NOFORK);
 }

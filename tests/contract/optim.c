@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/parallel.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 #include "tests/support/virtual.h"
 
 #include <check.h>
@@ -280,10 +281,5 @@ int main(void)
     tcase_add_loop_test(t, every_setting_is_explained_and_its_default_is_inside_its_bounds, 0, n_rows());
     Suite *suite = suite_create("contract optim");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* threads are opened */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

@@ -2,6 +2,7 @@
 #include "common/base/check.h"
 #include "common/base/parallel.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 #include "tests/support/virtual.h"
 #include "worker/optim/optim.h"
 
@@ -219,10 +220,5 @@ int main(void)
     tcase_add_loop_test(t, settings_that_would_be_ignored_are_refused_with_a_sentence, 0, sizeof refusals / sizeof refusals[0]);
     Suite *suite = suite_create("contract optim_blocks");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

@@ -2,6 +2,7 @@
 #include "common/base/check.h"
 #include "common/base/parallel.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 #include "tests/support/virtual.h"
 #include "worker/optim/optim.h"
 
@@ -182,10 +183,5 @@ int main(void)
     tcase_add_loop_test(t, mars_enlarges_the_first_gradient_and_limits_its_norm, 0, 2);
     Suite *suite = suite_create("optim limits");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* threads are opened */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

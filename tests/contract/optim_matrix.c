@@ -4,6 +4,7 @@
 #include "common/math/linalg.h"
 #include "common/math/vec.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 #include "tests/support/virtual.h"
 #include "worker/optim/newton_schulz.h"
 #include "worker/optim/optim.h"
@@ -338,10 +339,5 @@ int main(void)
     tcase_add_test(t, what_a_rule_cannot_do_is_said_when_it_is_configured);
     Suite *suite = suite_create("contract optim_matrix");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* threads are opened */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

@@ -4,6 +4,7 @@
 #include "common/base/parallel.h"
 #include "common/math/product.h"
 #include "tests/support/model_step.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -124,10 +125,5 @@ int main(void)
     tcase_add_test(t, two_microbatches_would_show_nothing);
     Suite *s = suite_create("order");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_NOFORK);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_NOFORK);
 }

@@ -1,6 +1,7 @@
 /* What every row of the schedule table must keep, and the numbers of each. */
 #include "worker/schedules/schedules.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -97,9 +98,5 @@ int main(void)
     tcase_add_test(t, the_shapes_have_their_known_values);
     Suite *suite = suite_create("contract schedules");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

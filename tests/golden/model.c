@@ -4,6 +4,7 @@
 #include "common/base/parallel.h"
 #include "common/math/product.h"
 #include "tests/support/model_step.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -209,10 +210,5 @@ int main(void)
     tcase_add_loop_test(c, bf16_is_near, 0, N_MODELS);
     Suite *s = suite_create("golden model");
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_NOFORK);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_main(s, CK_NOFORK);
 }

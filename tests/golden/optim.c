@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "common/base/parallel.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 #include "tests/support/virtual.h"
 
 #include <check.h>
@@ -180,10 +181,5 @@ int main(void)
     TCase *tc = tcase_create("reference");
     tcase_add_loop_test(tc, every_rule_moves_the_weights_as_its_reference_does, 1, VIRTUAL_RANKS + 1);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_main(suite, CK_NOFORK);
 }

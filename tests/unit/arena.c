@@ -1,6 +1,7 @@
 /* Arenas: one builder gives the same bytes measured and placed; marks nest; nothing is placed beyond the plan. */
 #include "common/base/arena.h"
 #include "common/base/check.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <signal.h>
 #include <stdint.h>
@@ -137,9 +138,5 @@ int main(void)
 #endif
     Suite *suite = suite_create("arena");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "config_tables.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -724,9 +725,5 @@ int main(void)
     tcase_add_test(cases, the_reference_names_every_table);
     tcase_add_test(cases, damaged_texts_never_break_the_reader);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_main(suite, CK_FORK);
 }

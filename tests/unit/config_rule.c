@@ -1,6 +1,7 @@
 /* config_rule.c: the settings of one rule by themselves, and its keys in words. */
 #include "common/config/config.h"
 #include "config_tables.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -120,9 +121,5 @@ int main(void)
     tcase_add_loop_test(cases, each_mistake_is_told_at_its_place, 0, (int)(sizeof refused / sizeof refused[0]));
     tcase_add_test(cases, the_keys_of_a_rule_are_its_own_and_the_common_ones_that_it_reads);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_main(suite, CK_FORK);
 }

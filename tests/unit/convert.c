@@ -2,6 +2,7 @@
 #include "common/tensor/convert.h"
 #include "common/base/rng.h"
 #include "common/tensor/tensor.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -114,9 +115,5 @@ int main(void)
     tcase_add_test(t, a_tensor_is_rows_of_its_last_dimension);
     Suite *suite = suite_create("convert");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

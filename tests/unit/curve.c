@@ -2,6 +2,7 @@
 #include "coordinator/curve.h"
 #include "coordinator/file.h"
 #include "coordinator/metrics_file.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -93,9 +94,5 @@ int main(void)
     tcase_add_test(t, lines_past_the_loaded_step_and_half_lines_are_dropped);
     Suite *s = suite_create("curve");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_FORK);
 }

@@ -2,6 +2,7 @@
 #include "common/data/build.h"
 #include "common/data/byte_counts.h"
 #include "common/store/folder.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <dirent.h>
 #include <math.h>
@@ -372,11 +373,7 @@ int main(void)
     tcase_add_test(tc, a_full_disk_leaves_no_file);
     Suite *suite = suite_create("databuild");
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* for the count of skipped ones */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int code = suite_main(suite, CK_NOFORK);
     if (skipped) (void)printf("skipped: a full disk needs root\n");
-    return failed > 0 ? 1 : skipped ? 77 : 0;
+    return code != 0 ? code : skipped ? 77 : 0;
 }

@@ -1,5 +1,6 @@
 /* Digests: the published value of XXH3-128, and that streams and files give what one call gives. */
 #include "common/base/digest.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,9 +64,5 @@ int main(void)
     tcase_add_test(t, pieces_a_file_and_one_call_agree);
     Suite *suite = suite_create("digest");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

@@ -1,5 +1,6 @@
 /* Policy without a run: what happens next. */
 #include "coordinator/director.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <stdlib.h>
 
@@ -75,9 +76,5 @@ int main(void)
     tcase_add_test(t, a_resumed_run_does_not_save_what_it_loaded);
     Suite *s = suite_create("director");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_FORK);
 }

@@ -3,6 +3,7 @@
 #include "common/base/parallel.h"
 #include "common/tensor/convert.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 #include "tests/support/virtual.h"
 #include "worker/optim/optim.h"
 
@@ -475,10 +476,5 @@ int main(void)
     tcase_add_loop_test(t, column_sums_of_extreme_gradients_stay_in_range, 10, 106);
     Suite *suite = suite_create("driver");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* threads are opened */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

@@ -2,6 +2,7 @@
 #include "common/comm/exact.h"
 #include "common/base/parallel.h"
 #include "common/base/rng.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -348,9 +349,5 @@ int main(void)
     tcase_add_test(t, wide_keeps_what_double_would_drop);
     Suite *suite = suite_create("exact");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

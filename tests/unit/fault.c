@@ -1,6 +1,7 @@
 /* Fault points fire once, on the rank and visit asked for; and what log.h says of a failure. */
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -111,9 +112,5 @@ int main(void)
     tcase_add_test(t, a_failure_is_told_once_with_its_exit_code);
     Suite *suite = suite_create("fault");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

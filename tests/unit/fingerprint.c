@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "common/base/parallel.h"
 #include "common/math/product.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,9 +103,5 @@ int main(void)
     tcase_add_test(c, twenty_tiles_take_less_than_a_second_on_an_idle_core);
     tcase_add_checked_fixture(c, parallel_init, NULL); /* denormals are zero, as in a run; in the child, which has no threads yet */
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_main(s, CK_FORK);
 }

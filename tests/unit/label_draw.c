@@ -1,6 +1,7 @@
 /* Labels drawn from the model's own probabilities: right on average, and a function of the token's number alone. */
 #include "common/base/parallel.h"
 #include "common/math/product.h"
+#include "tests/support/suite.h"
 #include "worker/ops/ops.h"
 
 #include <check.h>
@@ -79,10 +80,5 @@ int main(void)
     tcase_add_test(t, a_label_depends_on_the_number_of_its_token_and_on_the_step);
     Suite *suite = suite_create("label draw");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* threads are opened */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

@@ -2,6 +2,7 @@
 #include "common/math/linalg.h"
 #include "common/base/check.h"
 #include "common/base/parallel.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -254,10 +255,5 @@ int main(void)
     }
     tcase_add_test(c, bits_do_not_depend_on_threads_or_on_who_else_calls);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_NOFORK); /* threads are opened */
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_main(s, CK_NOFORK);
 }

@@ -1,6 +1,7 @@
 /* One process per run folder. */
 #include "coordinator/lock.h"
 #include "coordinator/file.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <limits.h>
 #include <signal.h>
@@ -123,9 +124,5 @@ int main(void)
     tcase_add_test(t, an_unreadable_lock_is_refused);
     Suite *s = suite_create("lock");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_FORK);
 }

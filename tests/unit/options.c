@@ -1,5 +1,6 @@
 /* The command line: what is understood, and what a mistake is told. */
 #include "coordinator/options.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,9 +93,5 @@ int main(void)
     tcase_add_test(t, help_needs_no_operands_and_two_dashes_end_the_options);
     Suite *s = suite_create("options");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_FORK);
 }

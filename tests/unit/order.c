@@ -1,5 +1,6 @@
 /* The order of samples: a permutation per epoch, without gaps, the same whoever asks and whenever. */
 #include "common/data/order.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,9 +151,5 @@ int main(void)
     tcase_add_test(tc, a_short_file_keeps_its_windows_in_place);
     tcase_add_test(tc, a_resumed_run_asks_for_the_same_windows);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_main(suite, CK_FORK);
 }

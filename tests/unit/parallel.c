@@ -1,5 +1,6 @@
 /* Tasks: each once, at any number of threads; libraries stay sequential inside; denormals are zero everywhere. */
 #include "common/base/parallel.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <float.h>
 #include <omp.h>
@@ -155,10 +156,5 @@ int main(void)
     tcase_add_test(t, cores_are_counted);
     Suite *suite = suite_create("parallel");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* a forked child has none of its parent's threads */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

@@ -1,6 +1,7 @@
 /* Cuts fall on rows, spans cover every element once, and any number of ranks works. */
 #include "common/plan/partition.h"
 #include "common/base/check.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -81,10 +82,7 @@ int main(void)
     tcase_add_loop_test(tc, spans_are_balanced_to_about_a_row, 1, 8);
     tcase_add_test(tc, parameters_have_full_names_and_an_order);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int code = suite_main(suite, CK_FORK);
     arena_close(&arena);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

@@ -1,5 +1,6 @@
 /* Powers against the C library's, which is right to the last place but not the same on every machine. */
 #include "worker/optim/power.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -43,9 +44,5 @@ int main(void)
     tcase_add_test(t, logarithms_of_decays_keep_their_digits_near_one);
     Suite *suite = suite_create("power");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

@@ -5,6 +5,7 @@
 #include "common/base/parallel.h"
 #include "common/math/private.h"
 #include "common/tensor/convert.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -303,9 +304,5 @@ int main(void)
     tcase_add_test(c, the_machine_is_described);
     tcase_add_checked_fixture(c, parallel_init, NULL); /* denormals are zero, as in a run; in the child, which has no threads yet */
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_main(s, CK_FORK);
 }

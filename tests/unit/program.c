@@ -1,6 +1,7 @@
 /* The generator of a step's actions: what must hold in every layout, found by walking the list as a machine would. */
 #include "common/plan/program.h"
 #include "common/base/check.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -156,10 +157,7 @@ int main(void)
     tcase_add_loop_test(tc, backward_stops_at_the_lowest_trained_unit, 0, 8);
     tcase_add_loop_test(tc, evaluation_goes_forward_only, 0, 8);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int code = suite_main(suite, CK_FORK);
     arena_close(&arena);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

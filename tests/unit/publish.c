@@ -5,6 +5,7 @@
 #include "common/base/rng.h"
 #include "common/store/folder.h"
 #include "common/store/state.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -296,9 +297,5 @@ int main(void)
     tcase_add_test(tc, a_failure_is_told_and_leaves_nothing);
     Suite *suite = suite_create("publish");
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

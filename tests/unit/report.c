@@ -2,6 +2,7 @@
 #include "coordinator/report.h"
 #include "coordinator/chart.h"
 #include "coordinator/html.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <jansson.h>
 #include <math.h>
@@ -282,9 +283,5 @@ int main(void)
     tcase_add_test(t, a_moving_mean_begins_and_ends_with_its_curve);
     Suite *s = suite_create("report");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_FORK);
 }

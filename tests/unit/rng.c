@@ -1,5 +1,6 @@
 /* Philox against its published answers; uniform and normal numbers against libm and against their distribution. */
 #include "common/base/rng.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -109,9 +110,5 @@ int main(void)
     tcase_add_test(t, every_part_of_the_key_matters);
     Suite *suite = suite_create("rng");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

@@ -1,6 +1,7 @@
 /* rules.c: which tensor follows which rule, and what is said when rules and tensors do not fit. */
 #include "common/config/rules.h"
 #include "config_tables.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -146,9 +147,5 @@ int main(void)
     tcase_add_test(cases, freezing_is_independent_of_rules_and_the_longest_holds);
     tcase_add_test(cases, a_freeze_that_holds_nothing_is_told);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_main(suite, CK_FORK);
 }

@@ -1,6 +1,7 @@
 /* schedule_free.c against the algorithm with its three sequences written out; the golden test compares y alone. */
 #include "common/base/check.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 #include "worker/optim/optim.h"
 
 #include <check.h>
@@ -95,9 +96,5 @@ int main(void)
     tcase_add_test(t, the_average_of_very_many_steps_goes_on_growing);
     Suite *suite = suite_create("schedule_free");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

@@ -2,6 +2,7 @@
 #include "common/store/state.h"
 #include "common/base/rng.h"
 #include "common/store/folder.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <fcntl.h>
 #include <hdf5.h>
@@ -283,9 +284,5 @@ int main(void)
     tcase_add_test(tc, a_cut_file_is_refused);
     Suite *suite = suite_create("state");
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

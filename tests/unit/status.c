@@ -1,6 +1,7 @@
 /* Failures: sentence, trace, codes; and the invariants of check.h. */
 #include "common/base/status.h"
 #include "common/base/check.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -119,9 +120,5 @@ int main(void)
     tcase_add_test_raise_signal(t, a_broken_invariant_without_a_hook_aborts, SIGABRT);
     Suite *suite = suite_create("status");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

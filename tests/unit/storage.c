@@ -2,6 +2,7 @@
 #include "worker/optim/storage.h"
 #include "common/base/parallel.h"
 #include "common/tensor/convert.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <float.h>
@@ -413,9 +414,5 @@ int main(void)
     Suite *suite = suite_create("storage");
     suite_add_tcase(suite, t);
     suite_add_tcase(suite, b);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

@@ -1,6 +1,7 @@
 /* Text helpers: nearest names, globs, numbers in and out, and bytes that must not drive a terminal. */
 #include "common/base/str.h"
 #include "common/base/clock.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <string.h>
 
@@ -136,9 +137,5 @@ int main(void)
     tcase_add_test(t, times_are_iso_8601);
     Suite *suite = suite_create("str");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

@@ -1,5 +1,6 @@
 /* The grid of a sweep: what an axis may look like, which values it has, the order of points and their names; and the figure. */
 #include "coordinator/sweep_figure.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -335,9 +336,5 @@ int main(void)
     tcase_add_test(t, the_best_comes_first_and_what_has_no_loss_last);
     Suite *s = suite_create("sweep");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_FORK);
 }

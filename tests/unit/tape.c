@@ -4,6 +4,7 @@
 #include "common/base/str.h"
 #include "common/math/product.h"
 #include "tests/support/model_step.h"
+#include "tests/support/suite.h"
 #include "worker/models/models.h"
 #include "worker/ops/ops.h"
 
@@ -288,10 +289,5 @@ int main(void)
     tcase_add_loop_test(c, cached_logits_are_those_of_the_whole_context, 0, N_CONFIGS);
     Suite *s = suite_create("tape");
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_NOFORK);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_main(s, CK_NOFORK);
 }

@@ -1,5 +1,6 @@
 /* Event files for TensorBoard: checksums with known answers, and records taken apart again by the rules of their formats. */
 #include "coordinator/tfevents.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -167,9 +168,5 @@ int main(void)
     tcase_add_test(t, a_file_reads_back);
     Suite *s = suite_create("tfevents");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_FORK);
 }

@@ -1,5 +1,6 @@
 /* Every tokenizer of the table gives back what it was given. */
 #include "common/data/tokenizer.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <string.h>
 
@@ -57,9 +58,5 @@ int main(void)
     tcase_add_test(tc, an_unknown_name_is_a_configuration_error);
     Suite *suite = suite_create("tokenizer");
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

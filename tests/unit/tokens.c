@@ -3,6 +3,7 @@
 #include "common/base/rng.h"
 #include "common/store/folder.h"
 #include "common/store/h5.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <fcntl.h>
 #include <math.h>
@@ -285,9 +286,5 @@ int main(void)
     tcase_add_test(tc, a_file_shorter_than_a_window_is_refused);
     Suite *suite = suite_create("tokens");
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_FORK);
 }

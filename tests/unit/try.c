@@ -1,5 +1,6 @@
 /* try.c: what `lamina optim try` steps is what a run steps: the same bits as virtual ranks give, for every row of the table. */
 #include "common/base/parallel.h"
+#include "tests/support/suite.h"
 #include "tests/support/virtual.h"
 #include "worker/optim/optim.h"
 #include "worker/worker.h"
@@ -118,10 +119,5 @@ int main(void)
     tcase_add_loop_test(cases, every_rule_steps_with_the_bits_of_a_run, 0, 2 * n_rules);
     tcase_add_test(cases, what_a_rule_has_no_use_for_is_refused);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

@@ -1,5 +1,6 @@
 /* Text that arrives in pieces is shown in whole characters, and bytes that are no text do not hold it up. */
 #include "coordinator/utf8.h"
+#include "tests/support/suite.h"
 #include <check.h>
 #include <string.h>
 
@@ -29,9 +30,5 @@ int main(void)
     tcase_add_loop_test(t, a_character_is_not_cut, 0, (int)(sizeof rows / sizeof rows[0]));
     Suite *s = suite_create("utf8");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return suite_main(s, CK_FORK);
 }

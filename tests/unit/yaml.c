@@ -1,6 +1,7 @@
 /* yaml.c: texts to trees (common/config/tree.h): places, paths, and what of YAML is refused, where and how fast. */
 #include "common/base/clock.h"
 #include "common/config/tree.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -245,9 +246,5 @@ int main(void)
     tcase_add_test(cases, fifty_problems_are_shown_and_the_rest_counted);
     tcase_add_test(cases, the_same_problem_is_told_once);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_main(suite, CK_FORK);
 }
