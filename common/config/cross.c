@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 /* run.name becomes a folder, so it must not lead out of run.folder. */
@@ -54,28 +53,23 @@ static void check_eval(struct binder *b)
     config->eval.every = 0;
 }
 
-/* N% rounds half up, as the schedules do it. */
-static double steps_of(struct share share, int64_t steps)
-{
-    return share.percent ? floor(share.value * (double)steps / 100 + 0.5) : share.value;
-}
-
 /* The shares of a schedule are pieces of the run that follow each other. */
 static void check_schedule(struct binder *b, const struct schedule_config *schedule)
 {
     const int64_t steps = b->config->run.steps;
     struct text names = { 0 };
-    double sum = 0; /* each at most 1e15: the sum of a few cannot overflow, and is exact */
+    int64_t sum = 0; /* each at most 1e15: the sum of a few cannot overflow */
     int n = 0;
     for (const struct field *row = schedule->type->fields; row != NULL && row->key != NULL; row++) {
         if (row->type != FIELD_SHARE) continue;
-        sum += steps_of(*(const struct share *)((const char *)schedule->fields + row->offset), steps);
+        sum += share_steps(*(const struct share *)((const char *)schedule->fields + row->offset), steps);
         text_add(&names, "%s%s", n++ == 0 ? "" : " + ", row->key);
     }
     char path[NODE_PATH_MAX] = "optimizer.schedules.";
     strncat(path, schedule->name, sizeof path - strlen(path) - 1);
-    if (steps > 0 && sum > (double)steps)
-        complain_key(b->problems, node_near(b->root, path), "%s is %.0f steps, more than run.steps (%" PRId64 ")", names.data, sum, steps);
+    if (steps > 0 && sum > steps)
+        complain_key(b->problems, node_near(b->root, path), "%s is %" PRId64 " steps, more than run.steps (%" PRId64 ")", names.data, sum,
+                     steps);
     text_free(&names);
 }
 

@@ -25,6 +25,11 @@ static const struct field storage_fields[] = {
     { 0 }
 };
 
+int64_t share_steps(struct share share, int64_t n_steps)
+{
+    return share.percent ? (int64_t)floor(share.value * (double)n_steps / 100 + 0.5) : (int64_t)share.value;
+}
+
 const struct field *field_find(const struct field *rows, const char *key)
 {
     for (; rows != NULL && rows->key != NULL; rows++)

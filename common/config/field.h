@@ -26,6 +26,8 @@ struct share {
     double value;
     bool percent;
 };
+/* Steps of a run of n_steps; N % rounds half up. */
+int64_t share_steps(struct share share, int64_t n_steps);
 enum momentum_form { MOMENTUM_HEAVY, MOMENTUM_EMA };
 struct momentum {
     double beta;

@@ -1,19 +1,12 @@
 #include "schedules.h"
 #include "common/base/check.h"
 
-#include <math.h>
-
 static const struct schedule_desc *find(const struct variant *type)
 {
     int i = 0;
     while (schedule_table[i] != NULL && &schedule_table[i]->variant != type) i++;
     CHECK(schedule_table[i] != NULL);
     return schedule_table[i];
-}
-
-int64_t share_steps(struct share share, int64_t n_steps)
-{
-    return share.percent ? (int64_t)floor(share.value * (double)n_steps / 100 + 0.5) : (int64_t)share.value;
 }
 
 double schedule_factor(const struct schedule_config *schedule, int64_t t, int64_t n_steps)

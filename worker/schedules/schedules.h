@@ -32,7 +32,5 @@ extern const struct schedule_desc schedule_constant, schedule_linear, schedule_c
 
 /* Factor at step t of a run of n_steps, 1 <= t <= n_steps: in [0, 1], the same bits on every machine. */
 double schedule_factor(const struct schedule_config *schedule, int64_t t, int64_t n_steps);
-/* Steps that a share means: an integer, or N % of the run, rounded half up. */
-int64_t share_steps(struct share share, int64_t n_steps);
 
 #endif
