@@ -114,7 +114,7 @@ const struct field rule_fields[] = {
     { 0 } };
 
 const struct field freeze_fields[] = {
-    { "until_step", FIELD_I64, offsetof(struct freeze_config, until_step), "end", 1, 1e15, until_words, "steps", "after which the tensors move; end: they never do", true },
+    { "until_step", FIELD_I64, offsetof(struct freeze_config, until_step), "end", 1, 1e15, until_words, "steps", "the first step that moves the tensors, where their optimizer begins anew; end: none does", true },
     { 0 } };
 /* clang-format on */
 
