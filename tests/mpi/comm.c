@@ -162,6 +162,48 @@ START_TEST(sums_in_flight_progress_and_are_counted)
 }
 END_TEST
 
+/* Every rank sends two messages to every other, the second one empty for some; what arrives names sender, order and place. */
+static void send_messages(const struct comm *w, int64_t scale)
+{
+    enum { MOST = 16 };
+    const int n = comm_size(w), me = comm_rank(w);
+    struct comm_message sends[MOST], recvs[MOST];
+    struct comm_request request = { 0 };
+    int n_messages = 0;
+    int64_t sent = 0;
+    bool same = true;
+    for (int other = 0; other < n; other++)
+        for (int k = 0; k < 2 && other != me; k++, n_messages++) {
+            const size_t out = (size_t)(scale * (me + 1) * (k == 1 ? other % 2 : 1)),
+                         in = (size_t)(scale * (other + 1) * (k == 1 ? me % 2 : 1));
+            sends[n_messages] = (struct comm_message){ other, malloc(out + 1), out };
+            recvs[n_messages] = (struct comm_message){ other, malloc(in + 1), in };
+            for (size_t i = 0; i < out; i++)
+                ((unsigned char *)sends[n_messages].bytes)[i] = (unsigned char)(me * 31 + k * 7 + (int)(i % 101));
+            sent += (int64_t)out;
+        }
+    const int64_t before = counted(COMM_OPTIMIZER);
+    mpi_ck_assert(w, comm_messages_begin(w, COMM_OPTIMIZER, sends, n_messages, recvs, n_messages, &request) == ST_OK);
+    comm_poll(NULL);
+    mpi_ck_assert(w, comm_wait(w, &request) == ST_OK && counted(COMM_OPTIMIZER) - before == sent);
+    for (int m = 0; m < n_messages; m++) {
+        const unsigned char *bytes = recvs[m].bytes;
+        for (size_t i = 0; i < recvs[m].n; i++) same = same && bytes[i] == (unsigned char)(recvs[m].peer * 31 + m % 2 * 7 + (int)(i % 101));
+        free(sends[m].bytes);
+        free(recvs[m].bytes);
+    }
+    mpi_ck_assert(w, same);
+}
+
+START_TEST(messages_between_pairs_arrive_in_order_whole_and_counted)
+{
+    for (int64_t scale = 1; scale < 3000000; scale *= 37) send_messages(mpi_world(), scale);
+    comm_limit_pieces(1009);
+    for (int64_t scale = 1; scale < 60000; scale *= 37) send_messages(mpi_world(), scale);
+    comm_limit_pieces((size_t)1 << 30);
+}
+END_TEST
+
 START_TEST(groups_are_ordered_by_rank_and_know_their_hosts)
 {
     const struct comm *w = mpi_world();
@@ -228,6 +270,7 @@ static void add(TCase *t)
     tcase_add_test(t, a_unit_is_gathered_in_place_from_uneven_slices);
     tcase_add_test(t, a_unit_too_long_for_one_call_is_gathered_the_same);
     tcase_add_test(t, sums_in_flight_progress_and_are_counted);
+    tcase_add_test(t, messages_between_pairs_arrive_in_order_whole_and_counted);
     tcase_add_test(t, groups_are_ordered_by_rank_and_know_their_hosts);
     tcase_add_test(t, a_group_of_one_needs_no_one);
     tcase_add_test(t, the_recorder_keeps_the_newest);
