@@ -78,7 +78,7 @@ enum { RATE_NONE = -1, CLIP_NONE = 0, CLIP_GLOBAL = -1 };
 struct rule_common {
     double lr, lr_mult, layer_decay, weight_decay; /* lr: or RATE_NONE */
     char schedule[FIELD_TEXT_MAX];
-    double clip, clip_rows; /* a bound of the rule's own norm, or CLIP_NONE, CLIP_GLOBAL; of a row's norm beside its weights', 0: none */
+    double clip, agc; /* a bound of the rule's own norm, or CLIP_NONE, CLIP_GLOBAL; of a row's norm beside its weights', 0: none */
     int decay_mode;
     bool cautious, cautious_decay;
     double average; /* decay of a running mean of the weights; 0: none is kept */

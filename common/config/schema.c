@@ -105,7 +105,7 @@ const struct field rule_fields[] = {
     { "weight_decay", FIELD_F64, offsetof(struct rule_common, weight_decay), "0", 0, 1e3, NULL, "", "pull of weights towards zero; its place is the optimizer's", true },
     { "schedule", FIELD_TEXT, offsetof(struct rule_common, schedule), NULL, 0, 0, NULL, "", "a name under optimizer.schedules; may be left out where there is only one", true },
     { "clip", FIELD_F64, offsetof(struct rule_common, clip), "global", 1e-12, 1e15, rule_clip_words, "", "none: these tensors do not enter the global norm and are not scaled by it; a number: likewise, but their own norm is bounded by it", true },
-    { "clip_rows", FIELD_F64, offsetof(struct rule_common, clip_rows), "none", 1e-6, 1e6, none_words, "", "bound of a gradient row's norm beside its weights' (adaptive gradient clipping, Brock et al. 2021, eq. 3)", true },
+    { "agc", FIELD_F64, offsetof(struct rule_common, agc), "none", 1e-6, 1e6, none_words, "", "adaptive gradient clipping: bound of each gradient row's norm beside its weights' (Brock et al. 2021, eq. 3)", true },
     { "decay_mode", FIELD_ENUM, offsetof(struct rule_common, decay_mode), "lr", 0, 0, decay_words, "", "decay per step: lr x decay, schedule factor x decay, or decay alone", true },
     { "cautious", FIELD_BOOL, offsetof(struct rule_common, cautious), "false", 0, 0, NULL, "", "leave out update elements whose sign opposes the gradient's", true },
     { "cautious_decay", FIELD_BOOL, offsetof(struct rule_common, cautious_decay), "false", 0, 0, NULL, "", "decay only where decay and update agree in sign", true },

@@ -26,7 +26,7 @@ static const struct small_model models[] = {
              "  rules:\n"
              "    - {name: gains, match: {role: norm}, optimizer: adamw, lr: 3e-3, state: fp32, clip: 0.1}\n"
              "    - {name: head, match: {role: head}, optimizer: lion, lr: 3e-4, state: bf16, average: 0.8}\n"
-             "    - {name: embedding, match: {role: embedding}, optimizer: ademamix, lr: 1e-3, state: bf16, clip_rows: 0.5}\n"
+             "    - {name: embedding, match: {role: embedding}, optimizer: ademamix, lr: 1e-3, state: bf16, agc: 0.5}\n"
              "    - {name: rest, match: all}\n" },
     { LLAMA, "optimizer:\n" /* a second gradient, other weights to evaluate */
              "  rules:\n"

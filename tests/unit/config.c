@@ -525,7 +525,7 @@ START_TEST(the_resolved_file_holds_every_key)
     ck_assert_ptr_nonnull(strstr(
         text,
         "    - {name: gains, match: {role: [norm, bias]}, optimizer: adamw, lr: 0.004, layer_decay: 1, weight_decay: 0, schedule: main, "
-        "clip: global, clip_rows: none, decay_mode: lr, cautious: false, cautious_decay: false, average: none, state: fp32, betas: [0.9, "
+        "clip: global, agc: none, decay_mode: lr, cautious: false, cautious_decay: false, average: none, state: fp32, betas: [0.9, "
         "0.95], eps: 1e-08}\n"));
     free(text);
 }

@@ -313,7 +313,7 @@ END_TEST
 START_TEST(rows_are_clipped_beside_their_weights)
 {
     struct virtual_setup setup = sgd("", 3, 2);
-    setup.common.clip_rows = 0.1;
+    setup.common.agc = 0.1;
     start(&setup, (float[]){ 3, 4, 0, 0, 30, 40 });
     virtual_gradient(&w, 0, (float[]){ 0, 2, 0, 1, 0, 2 }); /* bounds: 0.1 * 5, 0.1 * 1e-3, 0.1 * 50 */
     virtual_step(&w, 1);

@@ -128,7 +128,7 @@ void drive_close_state(const struct span *s, int stage, const struct opt_tile *v
 
 /* ---- the gradient ---- */
 
-/* Brock et al. 2021, eq. 3: no row of the gradient is longer than clip_rows times its weights' norm (at least 1e-3). */
+/* Brock et al. 2021, eq. 3: no row of the gradient is longer than `agc` times its weights' norm (at least 1e-3). */
 static void clip_rows(const struct opt_tile *v, double limit, float *g)
 {
     for (int64_t r = 0; r < v->n_rows; r++) {
@@ -141,7 +141,7 @@ static void clip_rows(const struct opt_tile *v, double limit, float *g)
 static void read_gradient(const struct span *s, const struct opt_tile *v, const int64_t *sum, float *g)
 {
     exact_decode(g, sum, v->count, s->exponent, s->divisor);
-    if (s->rule.common->clip_rows > 0) clip_rows(v, s->rule.common->clip_rows, g);
+    if (s->rule.common->agc > 0) clip_rows(v, s->rule.common->agc, g);
     if (s->place != DECAY_L2 || s->now.step.weight_decay == 0) return;
     const float lambda = (float)s->now.step.weight_decay;
     for (int64_t i = 0; i < v->count; i++) g[i] += lambda * v->theta[i];
