@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/comm/agree.h"
 #include "common/store/publish.h"
+#include "coordinator/checkpoints.h"
 #include "coordinator/journal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,9 +90,25 @@ enum status resume_find(const struct comm *world, struct session *s, const struc
 
 /* --- The state ---------------------------------------------------------------------------------------------------------------- */
 
+/* What the checkpoint says that it was made with; config.yaml may be newer. */
+static enum status checkpoint_before(struct session *s, const char *path, struct config **out)
+{
+    struct state *state = NULL;
+    struct text yaml = { 0 };
+    TRY(state_open(path, &state));
+    enum status result = checkpoint_config(state, &yaml);
+    state_close(state);
+    if (result == ST_OK) result = session_config_stored(&s->arena, path, &yaml, out);
+    text_free(&yaml);
+    return result;
+}
+
 static void say_resumed(const struct session *s, const struct run_folder *f, const struct worker_facts *facts, bool other_machine)
 {
     journal_say(f, "resumed", facts->step, "going on from step %lld of %lld", (long long)facts->step, (long long)s->config->run.steps);
+    if (facts->anew > 0)
+        journal_say(f, "state", facts->step, "the rules changed: the optimizer state of %lld tensors begins anew, their weights stay",
+                    (long long)facts->anew);
     if (other_machine)
         journal_say(
             f, "lineage", facts->step,
@@ -99,14 +116,17 @@ static void say_resumed(const struct session *s, const struct run_folder *f, con
             (long long)facts->step, (long long)facts->lineage);
 }
 
-enum status resume_load(const struct comm *world, const struct session *s, const struct run_folder *f, struct worker *w,
+enum status resume_load(const struct comm *world, struct session *s, const struct run_folder *f, struct worker *w,
                         const struct resume *found, struct worker_facts *facts)
 {
     char path[H5_PATH];
     bool other_machine = false;
     *facts = (struct worker_facts){ 0 };
     if (found->step > 0) {
-        TRY(worker_load(world, w, publish_path(f->checkpoints, found->step, PUBLISH_FINAL, path), facts));
+        struct config *before = NULL;
+        (void)publish_path(f->checkpoints, found->step, PUBLISH_FINAL, path);
+        TRY_ALL(world, checkpoint_before(s, path, &before));
+        TRY(worker_load(world, w, path, before, facts));
         other_machine = !digest_equal(facts->fingerprint, s->fingerprint);
         facts->lineage += other_machine;
     } else {

@@ -19,9 +19,10 @@ enum status resume_precision(const struct comm *world, struct session *s, const 
 enum status resume_find(const struct comm *world, struct session *s, const struct run_folder *f, const struct options *options,
                         struct resume *out) MUST_USE;
 
-/* State into the worker: loaded, or fresh. Another fingerprint than the checkpoint's is said and begins a new lineage; facts are those that
+/* State into the worker: loaded, or fresh. Where the checkpoint was made with other rules (--allow), tensors whose state does not fit them
+ * begin it anew, which is said. Another fingerprint than the checkpoint's is said and begins a new lineage; facts are those that
  * the next checkpoint carries. Collective: yes, equal arguments. */
-enum status resume_load(const struct comm *world, const struct session *s, const struct run_folder *f, struct worker *w,
+enum status resume_load(const struct comm *world, struct session *s, const struct run_folder *f, struct worker *w,
                         const struct resume *found, struct worker_facts *facts) MUST_USE;
 
 #endif

@@ -154,7 +154,7 @@ enum status run_ref_load(const struct comm *world, const char *word, const char 
     if (comm_size(world) > 1) TRY(session_fingerprint_all(world, s));
     TRY(worker_open(world, &s->plan, mode, &out->worker));
     (void)snprintf(path, sizeof path, "%.*s/state.h5", (int)sizeof path - 16, out->checkpoint);
-    return worker_load(world, out->worker, path, &out->facts);
+    return worker_load(world, out->worker, path, NULL, &out->facts);
 }
 
 void run_ref_without_data(struct config *config, const struct options *options) { config->data.n_train = config->data.n_valid = 0; }

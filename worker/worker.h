@@ -114,17 +114,20 @@ enum status worker_evaluate(const struct comm *world, struct worker *w, int sour
  * Collective: yes. */
 enum status worker_digest(const struct comm *world, struct worker *w, bool weights_only, struct digest128 *out) MUST_USE;
 
-/* Write state.h5 into an existing folder / read it. Publication (manifest, rename) is common/store/publish.h, decided above.
- * load: any rank count and shard mode; EVALUATE mode reads weights alone. facts: what the file says besides tensors.
- * Collective: yes, equal folder. Fails: ST_IO, ST_DAMAGED, ST_CONFIG (another model). */
+/* Write state.h5 into an existing folder / read it. before: the configuration that the file was written with; a tensor whose rule has
+ * another optimizer now, or stores other state, keeps its weights and begins its state anew. NULL: nothing changed. Publication (manifest,
+ * rename) is common/store/publish.h, decided above. load: any rank count and shard mode; EVALUATE mode reads weights alone. facts: what the
+ * file says besides tensors. Collective: yes, equal folder. Fails: ST_IO, ST_DAMAGED, ST_CONFIG (another model). */
 struct worker_facts {
     int64_t step, tokens;
     struct digest128 config, fingerprint;
     int64_t lineage; /* grows when resumed under another fingerprint */
+    int64_t anew;    /* load: tensors whose optimizer state begins anew, because the run's rules for them changed */
 };
 enum status worker_save(const struct comm *world, struct worker *w, const char *path, const char *config_text,
                         const struct worker_facts *facts) MUST_USE;
-enum status worker_load(const struct comm *world, struct worker *w, const char *path, struct worker_facts *facts) MUST_USE;
+enum status worker_load(const struct comm *world, struct worker *w, const char *path, const struct config *before,
+                        struct worker_facts *facts) MUST_USE;
 
 int64_t worker_step_done(const struct worker *w); /* last applied or skipped step */
 int64_t worker_tokens_done(const struct worker *w);

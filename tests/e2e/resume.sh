@@ -45,3 +45,13 @@ sed 's/type: wsd, warmup: 5%, decay: 30%/type: constant/' tiny.yaml >constant.ya
 expect 0 "$LAMINA" train constant.yaml run.name=grows run.steps=6
 expect 0 "$LAMINA" train constant.yaml run.name=grows run.steps=9
 says err 'going on from step 6 of 9' 1
+
+# rules may change on the way, when that is allowed: their tensors keep the weights and begin their state anew, the others' goes on
+expect 75 ranks 2 "$LAMINA" train constant.yaml run.name=changed run.steps=9 --until 6
+sed 's/optimizer: adalayer, granularity: row, lr: 4e-3/optimizer: lion, lr: 4e-4/' constant.yaml >changed.yaml
+expect 3 "$LAMINA" train changed.yaml run.name=changed run.steps=9
+says err 'optimizer.rules.head.optimizer: adalayer -> lion' 1
+set -- # every key that is listed is allowed
+for key in $(sed -n 's/^\(optimizer\.[a-z0-9_.]*\): .* -> .*/\1/p' err); do set -- "$@" --allow "$key"; done
+expect 0 ranks 2 "$LAMINA" train changed.yaml run.name=changed run.steps=9 "$@"
+says err 'the optimizer state of 1 tensors begins anew, their weights stay' 1

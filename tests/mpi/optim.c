@@ -102,13 +102,13 @@ START_TEST(a_checkpoint_goes_on_alone_and_evaluates_as_the_run_did)
     struct worker *one;
     struct worker_facts read;
     ck_assert(worker_open(small_self(), small_plan(model, precision, NULL, 1), WORKER_EVALUATE, &one) == ST_OK);
-    ck_assert(worker_load(small_self(), one, path, &read) == ST_OK);
+    ck_assert(worker_load(small_self(), one, path, NULL, &read) == ST_OK);
     ck_assert(worker_evaluate(small_self(), one, 0, 2, &from_file) == ST_OK);
     worker_close(one);
     mpi_ck_assert(world, memcmp(&in_run.nats, &from_file.nats, sizeof in_run.nats) == 0);
 
     one = small_open(small_self(), small_plan(model, precision, NULL, 1));
-    ck_assert(worker_load(small_self(), one, path, &read) == ST_OK);
+    ck_assert(worker_load(small_self(), one, path, NULL, &read) == ST_OK);
     ck_assert(worker_evaluate(small_self(), one, 0, 2, &again) == ST_OK);
     small_steps(small_self(), one, SMALL_HALF + 1, SMALL_STEPS);
     const bool same = digest_equal(small_digest(small_self(), one), expected);

@@ -86,7 +86,7 @@ START_TEST(a_run_goes_on_at_another_rank_count_and_shard_mode)
 
     struct worker *one = small_open(small_self(), small_plan(&families[family], "fp32", NULL, 1));
     struct worker_facts read;
-    ck_assert(worker_load(small_self(), one, path, &read) == ST_OK);
+    ck_assert(worker_load(small_self(), one, path, NULL, &read) == ST_OK);
     const bool same_half = read.step == SMALL_HALF && digest_equal(small_digest(small_self(), one), half);
     small_steps(small_self(), one, SMALL_HALF + 1, SMALL_STEPS);
     const bool same_end = digest_equal(small_digest(small_self(), one), expected);
@@ -95,7 +95,7 @@ START_TEST(a_run_goes_on_at_another_rank_count_and_shard_mode)
     mpi_ck_assert(world, same_end);
 
     all = small_open(world, small_plan(&families[family], "fp32", &layouts[N_LAYOUTS - 1 - _i], comm_size(world)));
-    mpi_ck_assert(world, worker_load(world, all, path, &read) == ST_OK);
+    mpi_ck_assert(world, worker_load(world, all, path, NULL, &read) == ST_OK);
     small_steps(world, all, SMALL_HALF + 1, SMALL_STEPS);
     mpi_ck_assert(world, digest_equal(small_digest(world, all), expected));
     worker_close(all);

@@ -39,7 +39,8 @@ struct driver_piece {
  * plan, group's cuts, pieces' targets: borrowed for the driver's life; the pieces themselves are copied. */
 struct driver *driver_place(struct arena *memory, struct arena *tables, const struct plan *plan, int threads,
                             const struct driver_group *group, const struct driver_piece *pieces, int n);
-/* State as at the first step of a run. */
+/* State as at the first step of a run: of one parameter, or of all. */
+void driver_fresh_param(struct driver *d, int param);
 void driver_fresh(struct driver *d);
 
 /* Adds to norm[rule] the squares of the owned reduced gradients, as sums over the batch (the token count may not be known yet), of tensors

@@ -44,34 +44,35 @@ static void fresh_slot(const struct span *s, int slot)
                               s->rule.opt->slots[slot].positive);
 }
 
-void driver_fresh(struct driver *d)
-{
-    for (int p = 0; p < d->plan->partition.n_params; p++) d->updates[p] = 0;
-    for (int i = 0; i < d->n_spans; i++) {
-        const struct span *s = &d->spans[i];
-        for (int k = 0; k < s->rule.opt->n_slots; k++)
-            if (s->slot[k].data != NULL) fresh_slot(s, k);
-        if (s->average != NULL) fill(s->average, 0, (s->piece.row_end - s->piece.row_begin) * s->param->cols);
-    }
-    for (int i = 0; i < d->n_owned; i++) {
-        const struct owned *o = &d->owned[i];
-        for (int k = 0; k < o->rule.opt->n_slots; k++) {
-            const struct opt_stored stored = opt_stored(&o->rule, k, &d->plan->partition.params[o->param]);
-            if (o->whole.slot[k] != NULL) fill(o->whole.slot[k], o->rule.opt->slots[k].initial, stored.rows * stored.cols);
-        }
-    }
-}
-
-int64_t *driver_updates(struct driver *d) { return d->updates; }
-
-/* ---- slots ---- */
-
 static const struct owned *find_owned(const struct driver *d, int param)
 {
     for (int i = 0; i < d->n_owned; i++)
         if (d->owned[i].param == param) return &d->owned[i];
     return NULL;
 }
+
+void driver_fresh_param(struct driver *d, int param)
+{
+    d->updates[param] = 0;
+    const struct span *s = d->span_of[param] >= 0 ? &d->spans[d->span_of[param]] : NULL;
+    for (int k = 0; s != NULL && k < s->rule.opt->n_slots; k++)
+        if (s->slot[k].data != NULL) fresh_slot(s, k);
+    if (s != NULL && s->average != NULL) fill(s->average, 0, (s->piece.row_end - s->piece.row_begin) * s->param->cols);
+    const struct owned *o = find_owned(d, param);
+    for (int k = 0; o != NULL && k < o->rule.opt->n_slots; k++) {
+        const struct opt_stored stored = opt_stored(&o->rule, k, &d->plan->partition.params[param]);
+        if (o->whole.slot[k] != NULL) fill(o->whole.slot[k], o->rule.opt->slots[k].initial, stored.rows * stored.cols);
+    }
+}
+
+void driver_fresh(struct driver *d)
+{
+    for (int p = 0; p < d->plan->partition.n_params; p++) driver_fresh_param(d, p);
+}
+
+int64_t *driver_updates(struct driver *d) { return d->updates; }
+
+/* ---- slots ---- */
 
 /* Rows [begin, end) of the parameter in units of `rows_per` rows of the slot. */
 static void hold_rows(const struct span *s, int64_t rows_per, void *data, struct driver_slot *out)

@@ -21,7 +21,8 @@ static struct item weights_item(const struct worker *w, int param)
 {
     const struct param *q = &w->plan->partition.params[param];
     const struct piece own = find_piece(w, param), share = place_share(w, own);
-    struct item it = { .n_dims = q->n_dims,
+    struct item it = { .param = param,
+                       .n_dims = q->n_dims,
                        .dtype = DT_F32,
                        .rows = q->rows,
                        .cols = q->cols,
@@ -39,7 +40,8 @@ static bool slot_item(const struct worker *w, int param, int slot, struct item *
 {
     struct driver_slot s;
     if (!driver_slot(w->driver, param, slot, &s)) return false;
-    *out = (struct item){ .n_dims = s.rows == 1 ? 1 : 2,
+    *out = (struct item){ .param = param,
+                          .n_dims = s.rows == 1 ? 1 : 2,
                           .dtype = s.dtype,
                           .rows = s.rows,
                           .cols = s.cols,

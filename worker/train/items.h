@@ -7,6 +7,7 @@
 
 struct item {
     char name[112]; /* "weights/blocks.0.attn.q.weight", "state/blocks.0.attn.q.weight.m" */
+    int param;      /* of whom it is */
     int n_dims;
     enum dtype dtype;
     int64_t rows, cols;             /* of the whole tensor */

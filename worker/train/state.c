@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/fault.h"
+#include "common/config/rules.h"
 #include "common/store/state.h"
 
 #include <stdio.h>
@@ -243,16 +244,61 @@ static enum status read_evaluated(struct worker *w, const struct state *f, struc
     return ST_OK;
 }
 
-static enum status read_all(struct worker *w, const struct state *f, struct arena *arena)
+/* Does a rule store of this parameter what another did? */
+static bool same_state(const struct opt_rule *a, const struct opt_rule *b, const struct param *q)
 {
-    struct items items;
-    items_list(w, arena, w->mode == WORKER_TRAIN, &items);
-    for (int i = 0; i < items.n; i++) {
-        const struct item *it = &items.item[i];
+    if (a->opt != b->opt || (a->common->average > 0) != (b->common->average > 0)) return false;
+    for (int k = 0; k < a->opt->n_slots; k++) {
+        const struct opt_stored x = opt_stored(a, k, q), y = opt_stored(b, k, q);
+        if (x.extent != y.extent || x.dtype != y.dtype || x.rows != y.rows || x.cols != y.cols) return false;
+        if (x.dtype == STORAGE_Q8 && x.block != y.block) return false;
+    }
+    return true;
+}
+
+/* Which parameters' state is not that of the file: their rule is another than in the configuration before. */
+static enum status find_changed(const struct worker *w, const struct config *before, struct arena *arena, bool *changed)
+{
+    const struct partition *p = &w->plan->partition;
+    const size_t n = (size_t)p->n_params;
+    struct rule_subject *subjects = arena_place_n(arena, n, sizeof *subjects);
+    int *rule_of = arena_place_n(arena, n, sizeof *rule_of);
+    int64_t *frozen = arena_place_n(arena, n, sizeof *frozen);
+    struct text problems = { 0 };
+    for (size_t i = 0; i < n; i++)
+        subjects[i] = (struct rule_subject){ p->params[i].name, role_name(p->params[i].role), p->params[i].layer };
+    const enum status s = rules_assign(before, subjects, p->n_params, rule_of, frozen, &problems);
+    text_free(&problems);
+    TRY(s);
+    for (int i = 0; i < p->n_params; i++) {
+        const struct rule_config *old = &before->rules[rule_of[i]];
+        const struct opt_rule now = plan_rule(w->plan, i);
+        const bool same_optimizer = &now.opt->variant == old->optimizer;
+        const struct opt_rule then = { same_optimizer ? now.opt : NULL, old->fields, &old->common };
+        const bool was_stored = frozen[i] >= 0, is_stored = p->params[i].frozen_until >= 0;
+        changed[i] = is_stored && (!was_stored || !same_state(&now, &then, &p->params[i]));
+    }
+    return ST_OK;
+}
+
+static enum status read_items(struct worker *w, const struct state *f, const struct items *items, const bool *changed)
+{
+    for (int i = 0; i < items->n; i++) {
+        const struct item *it = &items->item[i];
         const struct state_entry expected = entry_of(it);
         const struct state_rows rows = { it->held_begin, it->held_end - it->held_begin, it->data };
-        TRY(state_read_rows(f, &expected, &rows, rows.count > 0));
+        if (i < items->n_weights || !changed[it->param]) TRY(state_read_rows(f, &expected, &rows, rows.count > 0));
     }
+    return ST_OK;
+}
+
+static enum status read_all(struct worker *w, const struct state *f, const struct config *before, struct arena *arena, int64_t *anew)
+{
+    struct items items;
+    bool *changed = arena_place_n(arena, (size_t)w->plan->partition.n_params, sizeof *changed);
+    items_list(w, arena, w->mode == WORKER_TRAIN, &items);
+    if (before != NULL && w->mode == WORKER_TRAIN) TRY(find_changed(w, before, arena, changed));
+    TRY(read_items(w, f, &items, changed));
     if (w->mode == WORKER_EVALUATE) return w->plan->config->eval.weights == EVAL_AVERAGE ? read_evaluated(w, f, arena) : ST_OK;
     const struct arrays a = arrays_place(w, arena);
     void *const extra[EXTRA_CONFIG] = { a.exponent, a.largest, a.observed_exponent, a.observed_largest, a.updates };
@@ -262,10 +308,14 @@ static enum status read_all(struct worker *w, const struct state *f, struct aren
         TRY(state_read_rows(f, &expected, &all, 1));
     }
     arrays_take(w, &a);
+    for (int i = 0; i < w->plan->partition.n_params; i++) {
+        if (changed[i]) driver_fresh_param(w->driver, i);
+        *anew += changed[i];
+    }
     return ST_OK;
 }
 
-static enum status load(struct worker *w, const char *path, struct worker_facts *facts)
+static enum status load(struct worker *w, const char *path, const struct config *before, struct worker_facts *facts)
 {
     TRY(fault_here(FAULT_load_read));
     struct state *f;
@@ -273,15 +323,17 @@ static enum status load(struct worker *w, const char *path, struct worker_facts 
     struct arena arena;
     arena_open_growing(&arena, "load");
     enum status s = get_facts(f, facts);
-    if (!s) s = read_all(w, f, &arena);
+    facts->anew = 0;
+    if (!s) s = read_all(w, f, before, &arena, &facts->anew);
     arena_close(&arena);
     state_close(f);
     return s;
 }
 
-enum status worker_load(const struct comm *world, struct worker *w, const char *path, struct worker_facts *facts)
+enum status worker_load(const struct comm *world, struct worker *w, const char *path, const struct config *before,
+                        struct worker_facts *facts)
 {
-    TRY_ALL(world, load(w, path, facts));
+    TRY_ALL(world, load(w, path, before, facts));
     w->step_done = facts->step;
     w->tokens_done = facts->tokens;
     worker_masters_changed(w);
