@@ -259,7 +259,7 @@ START_TEST(every_setting_is_explained_and_its_default_is_inside_its_bounds)
         ck_assert_msg(f->help != NULL && f->help[0] != '\0' && f->value != NULL && f->trajectory, "%s.%s", opt->variant.name, f->key);
         const double *value = (const double *)(const void *)((const char *)hyper + f->offset);
         const int n = f->type == FIELD_F64x3 ? 3 : f->type == FIELD_F64x2 ? 2 : f->type == FIELD_F64 ? 1 : 0;
-        const bool word = f->words != NULL && value[0] <= 0;
+        const bool word = n > 0 && f->words != NULL && value[0] <= 0;
         for (int k = 0; !word && k < n; k++) ck_assert_msg(f->low <= value[k] && value[k] <= f->high, "%s.%s", opt->variant.name, f->key);
     }
     for (int k = 0; k < _i; k++) ck_assert_str_ne(opt_table[k]->variant.name, opt->variant.name);
