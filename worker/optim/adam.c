@@ -8,7 +8,7 @@ static const struct field adam_fields[] = { { "betas", FIELD_F64x2, offsetof(str
                                             BLOCK_ADAM_NESTEROV_ROWS,
                                             BLOCK_ADAM_GRANULARITY_ROWS("element"),
                                             { 0 } };
-static const char *const adam_preset[] = { "lr", "1e-3", "weight_decay", "0", "decay_mode", NULL, "cautious_decay", NULL, NULL };
+static const char *const adam_preset[] = { "lr", "1e-3", "weight_decay", "0", NULL };
 static const char *const adamw_preset[] = { "lr", "1e-3", "weight_decay", "1e-2", NULL };
 
 const struct opt_desc opt_adam = { .variant = { .name = "adam",
