@@ -111,6 +111,16 @@ expect 0 "$LAMINA" optim try sgd --problem p.json
 says out 'step 1: -1 -0.9921875' 1
 says out 'step 2: -1.5 -1.4886719' 1 # and half of 0.99296875, the nearest
 
+# the keys of every rule, with the defaults that most have: no rule is without them
+echo '{"hyper": {"weight_decay": 0, "decay_mode": "lr", "cautious": false, "cautious_decay": false}, "shape": [3, 2], "theta": [1, 2, 3, 4, 5, 6], "grads": [[1, 2, 3, 4, 5, 6], [3, -1, 2, 2, 5, -2]]}' >p.json
+echo '{"hyper": {"weight_decay": 0}, "shape": [3, 2], "theta": [1, 2, 3, 4, 5, 6], "grads": [[1, 2, 3, 4, 5, 6], [3, -1, 2, 2, 5, -2]]}' >q.json
+for rule in $("$LAMINA" optim list | cut -d ' ' -f 1); do
+    expect 0 "$LAMINA" optim try "$rule" --problem q.json
+    mv out absent
+    expect 0 "$LAMINA" optim try "$rule" --problem p.json
+    cmp -s out absent || fail "$rule: defaults that are written out are not those of keys left out"
+done
+
 # what JSON cannot say is null
 echo '{"hyper": {"lr": 1e6}, "shape": [1], "theta": [3e38], "grads": [[-3e38]]}' >p.json
 expect 0 "$LAMINA" optim try sgd --problem p.json --json
@@ -177,6 +187,12 @@ says err 'grads: 1001 steps of 1000 elements'
 awk 'BEGIN { for (i = 0; i < 17 * 1048576 / 64; i++) print "                                                               " }' >bad.json
 expect 4 "$LAMINA" optim try adamw --problem bad.json
 says err 'bad.json: larger than'
+
+awk 'BEGIN { printf "{\"hyper\": {\"block\": 1000000}, \"shape\": [40000], \"theta\": [0"; for (i = 1; i < 40000; i++) printf ",0"
+    printf "], \"grads\": [[0"; for (i = 1; i < 40000; i++) printf ",0"; print "]]}" }' >bad.json
+expect 4 "$LAMINA" optim try shampoo --problem bad.json
+says err 'bad.json: with these settings shampoo needs '
+says err 'of memory for this shape'
 
 expect 4 "$LAMINA" optim try adamw --problem missing.json
 says err 'missing.json: No such file'

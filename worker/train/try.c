@@ -40,6 +40,18 @@ static enum status check_projection(const struct try_problem *p, const struct op
     return ST_OK;
 }
 
+/* State and scratch of the whole matrix; settings may ask for more than any machine has (a block, a rank, a side to rotate). */
+static enum status check_memory(const struct try_problem *p, const struct opt_rule *rule, const struct param *param)
+{
+    enum { MOST_MIB = 4096 };
+    size_t bytes = opt_slot_bytes(rule, param);
+    if (opt_needs(rule->opt, param, rule->hyper).whole && rule->opt->whole_scratch != NULL)
+        bytes += rule->opt->whole_scratch(param, rule->hyper);
+    if (bytes >> 20 < MOST_MIB) return ST_OK;
+    FAIL(ST_DATA, "%s: with these settings %s needs %zu MiB of memory for this shape; less than %d are tried", p->name,
+         rule->opt->variant.name, bytes >> 20, MOST_MIB);
+}
+
 static enum status check_problem(const struct try_problem *p)
 {
     const struct opt_rule rule = rule_of(p);
@@ -48,6 +60,7 @@ static enum status check_problem(const struct try_problem *p)
     if (why != NULL) FAIL(ST_DATA, "%s: hyper: %s", p->name, why);
     why = rule.opt->refuse != NULL ? rule.opt->refuse(&param, rule.hyper) : NULL;
     if (why != NULL) FAIL(ST_DATA, "%s: shape: %s", p->name, why);
+    TRY(check_memory(p, &rule, &param));
     if (p->sampled != NULL && rule.opt->observe == NULL) FAIL(ST_DATA, "%s: sampled: %s observes no second gradient", p->name, name);
     if (p->eval && !opt_has_eval(&rule))
         FAIL(ST_DATA, "%s: report: with these settings %s evaluates the weights that it trains", p->name, name);
