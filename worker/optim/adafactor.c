@@ -268,7 +268,8 @@ const struct opt_desc opt_adafactor = {
         "R <- beta R + (1 - beta) rowmean(g^2 + eps1), C <- beta C + (1 - beta) colmean(g^2 + eps1), V = R C / mean(R)\n"
         "vectors, and in t5x sides below min_dim: V <- beta V + (1 - beta) (g^2 + eps1)\n"
         "U = g / sqrt(V);  U <- U / max(1, RMS(U) / update_clip);  alpha = rho max(eps2, RMS(theta)) (rho without scale_parameter)\n"
-        "rho: torch min(lr, 1 / sqrt(t));  hf lr, without one min(1e-2, 1 / sqrt(t)), with warmup_init min(1e-6 t, 1 / sqrt(t));  t5x lr\n"
+        "rho: torch min(lr, 1 / sqrt(t)), lr 1e-2 where none is given;  t5x lr\n"
+        "rho: hf lr, where none is given min(1e-2, 1 / sqrt(t)), with warmup_init min(1e-6 t, 1 / sqrt(t)), times the schedule's factor\n"
         "beta1: M <- beta1 M + (1 - beta1) alpha U in place of alpha U\n"
         "theta <- (1 - d) theta - alpha U;  d: torch lr weight_decay, hf alpha weight_decay, t5x weight_decay",
     .slots = adafactor_slots,

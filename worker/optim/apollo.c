@@ -193,7 +193,7 @@ const struct opt_desc opt_apollo = {
         "A(x): m <- b1 m + (1 - b1) x, v <- b2 v + (1 - b2) x^2, the result m / (sqrt(v) + eps) sqrt(1 - b2^t) / (1 - b1^t)\n"
         "P: `rank` rows of N(0, 1 / rank) as long as the shorter side, drawn anew each `every` steps;  r = P G (or G P^T)\n"
         "s = |m / (sqrt(v) + eps)| / (|r| + 1e-8), the moments those of r: by channel of the longer side, or one for the tensor (scope)\n"
-        "S = s G;  S <- S / max(1, |S| / (limit |S of the last step|)) from the second step on\n"
+        "S = s G;  S <- S / max(1, |S| / (limit (|S of the last step| + 1e-8))) from the second step on\n"
         "u = sqrt(scale) sqrt(1 - b2^t) / (1 - b1^t) S;  vectors: u = A(g)\n"
         "theta <- (1 - lr weight_decay) (theta - lr u)",
     .slots = apollo_slots,

@@ -156,7 +156,7 @@ const struct opt_desc opt_galore = {
                  .bytes = sizeof(struct galore),
                  .preset = galore_preset },
     .equations = "A(x): m <- b1 m + (1 - b1) x, v <- b2 v + (1 - b2) x^2, the result m / (sqrt(v) + eps) sqrt(1 - b2^t) / (1 - b1^t)\n"
-                 "t = 1, every + 1, ...: P = the `rank` first singular vectors of G on its shorter side\n"
+                 "t = 1, every + 1, ...: P = the `rank` first singular vectors of G on its shorter side, largest entries positive\n"
                  "rows < columns: u = scale P^T A(P G);  else u = scale A(G P^T) P;  vectors: u = A(g)\n"
                  "theta <- (1 - lr weight_decay) (theta - lr u)",
     .slots = galore_slots,

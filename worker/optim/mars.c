@@ -186,7 +186,7 @@ const struct opt_desc opt_mars = {
     .equations = "c = g + gamma b1 / (1 - b1) (g - g_prev), g_prev = 0 before the first step;  c <- c / max(1, |c|)\n"
                  "m <- b1 m + (1 - b1) c\n"
                  "adamw: v <- b2 v + (1 - b2) c^2, u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)\n"
-                 "lion: u = sign(m);  muon: u = m / (1 - b1), made nearly orthogonal (see muon)\n"
+                 "lion: u = sign(m);  muon: u = m / (1 - b1), made nearly orthogonal (see muon: scale keller, no nesterov)\n"
                  "theta <- (1 - lr weight_decay) theta - lr u\n"
                  "tensors of one dimension: AdamW on g with lr_1d, betas_1d, weight_decay_1d",
     .slots = mars_slots,

@@ -245,7 +245,8 @@ const struct opt_desc opt_soap = {
         "A(x): m <- b1 m + (1 - b1) x, v <- b2 v + (1 - b2) x^2, the result m / (sqrt(v) + eps) sqrt(1 - b2^t) / (1 - b1^t); t - 1 for t\n"
         "t = 1: L = (1 - bs) G G^T, R = (1 - bs) G^T G, QL and QR their eigenvectors; theta rests;  bs = shampoo_beta\n"
         "later: u = QL A(QL^T G QR) QR^T;  theta <- (1 - lr weight_decay) (theta - lr u)\n"
-        "then L <- bs L + (1 - bs) G G^T, R <- bs R + (1 - bs) G^T G; each `every` steps Q <- qr(L Q), m turned along\n"
+        "then L <- bs L + (1 - bs) G G^T, R <- bs R + (1 - bs) G^T G; each `every` steps Q <- qr(L Q), columns by falling diag(Q^T L Q)\n"
+        "before it, in which order v follows; m is turned back and into the new bases\n"
         "sides above max_dim keep Q = 1; vectors: u = A(g)",
     .slots = soap_slots,
     .n_slots = 6,
