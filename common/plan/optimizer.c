@@ -131,6 +131,15 @@ int64_t opt_exchange_values(const struct opt_rule *rule, const struct param *par
     return (int64_t)need.scalars[exchange] * SUPER_LIMBS + (need.column[exchange] > 0 ? 2 * param->cols : 0);
 }
 
+/* State of a whole matrix, which is computed in double and stored as it is: no codes. */
+static bool keeps_at_owner(const struct opt_rule *rule)
+{
+    const struct param matrix = { .n_dims = 2, .rows = 2, .cols = 2 };
+    for (int i = 0; i < rule->opt->n_slots; i++)
+        if (extent_of(&rule->opt->slots[i], &matrix, rule->hyper) == AT_OWNER) return true;
+    return false;
+}
+
 const char *opt_problem(const struct opt_rule *rule)
 {
     const struct rule_common *common = rule->common;
@@ -144,6 +153,8 @@ const char *opt_problem(const struct opt_rule *rule)
     if (common->cautious && place == DECAY_INSIDE && common->weight_decay > 0)
         return "cautious would mask this optimizer's weight decay too, which is part of its direction: set weight_decay to 0";
     if (common->cautious && rule->opt->flags & OPT_PLAIN) return "cautious has no meaning for this optimizer";
+    if (common->state.dtype != STORAGE_FP32 && keeps_at_owner(rule))
+        return "state must be fp32, because this optimizer keeps whole matrices at their owners, uncoded";
     if (common->average > 0 && rule->opt->eval_weights != NULL) return "this optimizer averages its weights itself: leave average out";
     return rule->opt->problem != NULL ? rule->opt->problem(rule) : NULL;
 }

@@ -426,7 +426,9 @@ START_TEST(settings_that_exclude_each_other_are_told)
                 { &opt_sgd, "momentum=0.9:ema dampening=0.1", { .clip = CLIP_GLOBAL } },
                 { &opt_sgd, "momentum=0.9::debias", { .clip = CLIP_GLOBAL } },
                 { &opt_sgd, "decay=l2", { .cautious_decay = true } },
-                { &opt_adam, "", { .decay_mode = DECAY_MODE_INDEPENDENT } } };
+                { &opt_adam, "", { .decay_mode = DECAY_MODE_INDEPENDENT } },
+                { &opt_soap, "", { .state = { STORAGE_Q8, 256, 4096 } } },
+                { &opt_galore, "", { .state = { STORAGE_BF16, 256, 4096 } } } };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         fields_fill(&bad[i].opt->variant, bad[i].settings, hyper);
         const struct opt_rule rule = { bad[i].opt, hyper, &bad[i].common };
