@@ -3,6 +3,10 @@
 
 #include <math.h>
 #include <string.h>
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define LAMINA_CIPHER_AVX2 1
+#endif
 
 /* Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": multipliers and key increments of Philox4x32. */
 enum { ROUNDS = 10 };
@@ -53,10 +57,63 @@ VECTOR_CLONES static void cipher_lanes(struct rng_key key, int64_t step, uint64_
     for (int i = 0; i < LANES; i++) out[4 * i] = c0[i], out[4 * i + 1] = c1[i], out[4 * i + 2] = c2[i], out[4 * i + 3] = c3[i];
 }
 
+#ifdef LAMINA_CIPHER_AVX2
+enum { GROUPS = 2 }; /* groups of four blocks that hide each other's latency */
+
+/* The same twice as fast. Each word has a lane of 64 bits, of which the products read the lower half: what stands in the upper half
+ * need not be taken away, nor halves be put together again before the end. */
+__attribute__((target("avx2"))) static void cipher_avx2(struct rng_key key, int64_t step, uint64_t index, uint32_t out[4 * LANES])
+{
+    const __m256i m0 = _mm256_set1_epi64x((int64_t)multiplier[0]), m1 = _mm256_set1_epi64x((int64_t)multiplier[1]);
+    __m256i keys[ROUNDS][2];
+    uint32_t k0 = (uint32_t)key.seed, k1 = (uint32_t)(key.seed >> 32);
+    for (int round = 0; round < ROUNDS; round++, k0 += weyl[0], k1 += weyl[1]) {
+        keys[round][0] = _mm256_set1_epi64x((int64_t)k0);
+        keys[round][1] = _mm256_set1_epi64x((int64_t)k1);
+    }
+    for (int i = 0; i < LANES; i += 4 * GROUPS, index += 4 * GROUPS) {
+        __m256i c[GROUPS][4];
+        for (int k = 0; k < GROUPS; k++) {
+            c[k][0] = _mm256_add_epi64(_mm256_set1_epi64x((int64_t)index), _mm256_setr_epi64x(4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3));
+            c[k][1] = _mm256_srli_epi64(c[k][0], 32);
+            c[k][2] = _mm256_set1_epi64x((int64_t)(uint32_t)step);
+            c[k][3] = _mm256_set1_epi64x((int64_t)(key.purpose << 24 ^ key.stream));
+        }
+        for (int round = 0; round < ROUNDS; round++)
+            for (int k = 0; k < GROUPS; k++) {
+                const __m256i p0 = _mm256_mul_epu32(m0, c[k][0]), p1 = _mm256_mul_epu32(m1, c[k][2]);
+                c[k][0] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32), _mm256_xor_si256(c[k][1], keys[round][0]));
+                c[k][2] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32), _mm256_xor_si256(c[k][3], keys[round][1]));
+                c[k][1] = p1;
+                c[k][3] = p0;
+            }
+        for (int k = 0; k < GROUPS; k++, out += 16) {
+            const __m256i first = _mm256_blend_epi32(c[k][0], _mm256_slli_epi64(c[k][1], 32), 0xaa);
+            const __m256i second = _mm256_blend_epi32(c[k][2], _mm256_slli_epi64(c[k][3], 32), 0xaa);
+            const __m256i even = _mm256_unpacklo_epi64(first, second),
+                          odd = _mm256_unpackhi_epi64(first, second); /* blocks 0, 2 and 1, 3 */
+            _mm256_storeu_si256((__m256i *)(void *)out, _mm256_permute2x128_si256(even, odd, 0x20));
+            _mm256_storeu_si256((__m256i *)(void *)(out + 8), _mm256_permute2x128_si256(even, odd, 0x31));
+        }
+    }
+}
+#endif
+
+static void cipher(struct rng_key key, int64_t step, uint64_t index, uint32_t out[4 * LANES])
+{
+#ifdef LAMINA_CIPHER_AVX2
+    if (__builtin_cpu_supports("avx2")) {
+        cipher_avx2(key, step, index, out);
+        return;
+    }
+#endif
+    cipher_lanes(key, step, index, out);
+}
+
 void rng_blocks(struct rng_key key, int64_t step, int64_t index, int64_t n, uint32_t *out)
 {
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) cipher_lanes(key, step, (uint64_t)(index + i), out + 4 * i);
+    for (; i + LANES <= n; i += LANES) cipher(key, step, (uint64_t)(index + i), out + 4 * i);
     for (; i < n; i++) rng_block(key, step, index + i, out + 4 * i);
 }
 
