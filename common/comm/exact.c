@@ -136,6 +136,11 @@ void wide_add(struct wide *a, struct wide b)
     a->low = low & 0xffffffff;
 }
 
+void wide_add_from(struct wide *restrict a, const double *restrict x, int64_t n, int exponent)
+{
+    for (int64_t i = 0; i < n; i++) wide_add(&a[i], wide_from(x[i], exponent));
+}
+
 double wide_value(struct wide a, int exponent)
 {
     __extension__ typedef __int128 int128;

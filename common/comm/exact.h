@@ -53,5 +53,7 @@ struct wide {
 struct wide wide_from(double x, int exponent);
 void wide_add(struct wide *a, struct wide b);
 double wide_value(struct wide a, int exponent);
+/* wide_add(&a[i], wide_from(x[i], exponent)) for all i. */
+void wide_add_from(struct wide *restrict a, const double *restrict x, int64_t n, int exponent);
 
 #endif

@@ -315,6 +315,21 @@ START_TEST(wide_sums_are_the_same_in_any_order)
 }
 END_TEST
 
+START_TEST(many_wide_terms_are_single_ones)
+{
+    enum { N = 37, EXPONENT = 50 };
+    const struct rng_key key = { .seed = 3, .purpose = RNG_TEST };
+    struct wide many[N] = { { 0 } }, one[N] = { { 0 } };
+    double x[N];
+    for (int64_t round = 0; round < 3; round++) {
+        for (int64_t i = 0; i < N; i++) x[i] = ldexp(rng_normal(key, round, i), (int)i - 18);
+        wide_add_from(many, x, N, EXPONENT);
+        for (int64_t i = 0; i < N; i++) wide_add(&one[i], wide_from(x[i], EXPONENT));
+    }
+    ck_assert_mem_eq(many, one, sizeof one);
+}
+END_TEST
+
 START_TEST(wide_keeps_what_double_would_drop)
 {
     struct wide sum = wide_from(0x1p32, 60);
@@ -346,6 +361,7 @@ int main(void)
     tcase_add_test(t, infinities_and_nan_make_the_sum_nan_and_zero_is_zero);
     tcase_add_test(t, merged_parts_do_not_overflow_a_limb);
     tcase_add_test(t, wide_sums_are_the_same_in_any_order);
+    tcase_add_test(t, many_wide_terms_are_single_ones);
     tcase_add_test(t, wide_keeps_what_double_would_drop);
     Suite *suite = suite_create("exact");
     suite_add_tcase(suite, t);

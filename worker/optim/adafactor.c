@@ -112,16 +112,17 @@ static void adafactor_propose(const struct opt_step *s, struct opt_tile *v)
     }
 }
 
+VECTOR_CLONES static void add_squares(double *restrict column, const float *restrict g, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++) column[j] += (double)g[j] * (double)g[j];
+}
+
 static void partial_moments(const struct opt_step *s, const struct opt_tile *block, struct opt_sums *terms)
 {
     terms->scalar[SUM_THETA] = vec_sum_squares(block->theta, block->count);
     if (!factored(block->tensor->param, s->hyper)) return;
-    double *restrict column = terms->column;
-    for (int64_t j = 0; j < block->cols; j++) column[j] = 0;
-    for (int64_t r = 0; r < block->n_rows; r++) {
-        const float *restrict g = block->grad + r * block->cols;
-        for (int64_t j = 0; j < block->cols; j++) column[j] += (double)g[j] * (double)g[j];
-    }
+    for (int64_t j = 0; j < block->cols; j++) terms->column[j] = 0;
+    for (int64_t r = 0; r < block->n_rows; r++) add_squares(terms->column, block->grad + r * block->cols, block->cols);
 }
 
 static double relative_rate(const struct adafactor *h, double t) { return fmin(h->warmup_init ? 1e-6 * t : 1e-2, 1 / sqrt(t)); }

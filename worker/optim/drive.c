@@ -157,8 +157,7 @@ static void add_partials(const struct span *s, struct task *k, const struct opt_
         struct opt_sums terms = { .column = column };
         r->partial(&s->now.step, &block, &terms);
         for (int i = 0; i < s->need.scalars[round]; i++) super_add(&k->scalar[i], terms.scalar[i]);
-        if (s->need.column[round] > 0)
-            for (int64_t j = 0; j < tile->cols; j++) wide_add(&k->column[j], wide_from(column[j], s->column_exponent[round]));
+        if (s->need.column[round] > 0) wide_add_from(k->column, column, tile->cols, s->column_exponent[round]);
     }
 }
 
