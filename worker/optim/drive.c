@@ -9,7 +9,6 @@
 #include "common/base/parallel.h"
 #include "common/math/vec.h"
 #include "common/tensor/convert.h"
-#include "worker/optim/storage.h"
 
 #include <math.h>
 #include <string.h>
@@ -84,48 +83,6 @@ struct opt_tile drive_tile(const struct span *s, int64_t row, int64_t n_rows, fl
     return v;
 }
 
-/* ---- state that is stored in fewer bytes: a tile sees fp32 in the one stage that reads and writes it ---- */
-
-static bool coded_here(const struct span *s, int slot, int stage)
-{
-    if (s->slot[slot].data == NULL || s->slot[slot].whole.dtype == STORAGE_FP32) return false;
-    return stage == STAGE_OBSERVE ? s->rule.opt->slots[slot].observed : s->rule.opt->slots[slot].stage == stage;
-}
-
-static struct rng_key rounding_key(const struct span *s, int slot)
-{
-    return (struct rng_key){ s->now.step.key.seed, RNG_ROUND, (uint32_t)(s->piece.param * OPT_MAX_SLOTS + slot) };
-}
-
-void drive_open_state(const struct span *s, int stage, struct opt_tile *v, const struct scratch *scratch)
-{
-    for (int k = 0; k < s->rule.opt->n_slots; k++) {
-        if (!coded_here(s, k, stage)) continue;
-        const struct stored *slot = &s->slot[k];
-        const int64_t at = (v->row - s->piece.row_begin) * v->cols;
-        v->slot[k] = scratch->state[k];
-        if (slot->whole.dtype == STORAGE_BF16)
-            convert_bf16_to_f32(v->slot[k], (const uint16_t *)slot->data + at, v->count);
-        else
-            storage_q8_decode(v->slot[k], (const uint8_t *)slot->data + at, slot->scale + at / slot->whole.block, v->count,
-                              slot->whole.block, s->rule.opt->slots[k].positive);
-    }
-}
-
-void drive_close_state(const struct span *s, int stage, const struct opt_tile *v)
-{
-    for (int k = 0; k < s->rule.opt->n_slots; k++) {
-        if (!coded_here(s, k, stage) || (stage != STAGE_OBSERVE && s->rule.opt->slots[k].observed)) continue;
-        const struct stored *slot = &s->slot[k];
-        const int64_t at = (v->row - s->piece.row_begin) * v->cols;
-        if (slot->whole.dtype == STORAGE_BF16)
-            storage_bf16_encode((uint16_t *)slot->data + at, v->slot[k], v->count, rounding_key(s, k), s->now.step.t, v->row * v->cols);
-        else
-            storage_q8_encode((uint8_t *)slot->data + at, slot->scale + at / slot->whole.block, v->slot[k], v->count, slot->whole.block,
-                              s->rule.opt->slots[k].positive);
-    }
-}
-
 /* ---- the gradient ---- */
 
 /* Brock et al. 2021, eq. 3: no row of the gradient is longer than `agc` times its weights' norm (at least 1e-3). */
@@ -184,7 +141,9 @@ static void run_tile(const struct span *s, struct task *k, int stage, int64_t ro
         finish_tile(s, k, &v, sum);
         return;
     }
-    drive_open_state(s, stage, &v, scratch);
+    struct ahead next;
+    coded_look_ahead(s, stage, row + v.n_rows, k->row_end, &next);
+    coded_open(s, stage, &v, scratch, &next);
     if (stage == 0) {
         read_gradient(s, &v, sum, scratch->grad);
         v.grad = scratch->grad;
@@ -196,7 +155,7 @@ static void run_tile(const struct span *s, struct task *k, int stage, int64_t ro
         add_partials(s, k, &v, stage, scratch->column);
     else if (!s->need.whole)
         finish_tile(s, k, &v, sum);
-    drive_close_state(s, stage, &v);
+    coded_close(s, stage, &v, &next);
 }
 
 /* ---- one stage of all tensors ---- */

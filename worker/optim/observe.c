@@ -30,9 +30,11 @@ static void observe_task(void *context, int64_t index, int thread)
         struct opt_tile v = drive_tile(s, row, min_i64(s->tile_rows, k->row_end - row), scratch->u);
         exact_decode(scratch->grad, s->piece.sum + (row - s->piece.row_begin) * v.cols, v.count, s->exponent, s->divisor);
         v.grad = scratch->grad;
-        drive_open_state(s, STAGE_OBSERVE, &v, scratch);
+        struct ahead next;
+        coded_look_ahead(s, STAGE_OBSERVE, row + v.n_rows, k->row_end, &next);
+        coded_open(s, STAGE_OBSERVE, &v, scratch, &next);
         s->rule.opt->observe(&s->now.step, &v);
-        drive_close_state(s, STAGE_OBSERVE, &v);
+        coded_close(s, STAGE_OBSERVE, &v, &next);
     }
 }
 

@@ -1,6 +1,6 @@
-/* private.h: what the files of the driver share: place.c (memory), norm.c (norms and clip), drive.c (the loop over tiles), sums.c
- * (exchanges), whole.c (matrices at their owners), observe.c (a second gradient), state.c (state for checkpoints, and the weights to
- * evaluate). */
+/* private.h: what the files of the driver share: place.c (memory), norm.c (norms and clip), drive.c (the loop over tiles), coded.c
+ * (their state in fewer bytes), sums.c (exchanges), whole.c (matrices at their owners), observe.c (a second gradient), state.c (state for
+ * checkpoints, and the weights to evaluate). */
 #ifndef LAMINA_OPTIM_PRIVATE_H
 #define LAMINA_OPTIM_PRIVATE_H
 #ifndef LAMINA_OPTIM_INSIDE
@@ -106,9 +106,20 @@ void drive_stage(struct driver *d, int stage, bool (*takes)(const struct span *)
 void drive_update(const struct driver *d, const struct driver_step *now, int param, const struct opt_rule *rule, struct update *out);
 /* Rows of a span as a rule sees them; u_scratch serves where the span keeps no directions. */
 struct opt_tile drive_tile(const struct span *s, int64_t row, int64_t n_rows, float *u_scratch);
-/* Coded slots of a stage become fp32 in scratch; what the rule made of them is stored. */
-void drive_open_state(const struct span *s, int stage, struct opt_tile *v, const struct scratch *scratch);
-void drive_close_state(const struct span *s, int stage, const struct opt_tile *v);
+
+/* coded.c: state that is stored in fewer bytes; a tile sees fp32 in the one stage that reads and writes it. */
+enum { AHEAD_RANGES = OPT_MAX_SLOTS + 3 };
+struct ahead { /* memory of the tile that comes next, to be asked for */
+    struct {
+        const char *at, *end;
+    } range[AHEAD_RANGES];
+    int n;         /* ranges */
+    int64_t bytes; /* to ask for at a time */
+};
+/* Rows [row, end) follow in this task: none when they are empty, or no state is coded at this stage. */
+void coded_look_ahead(const struct span *s, int stage, int64_t row, int64_t end, struct ahead *out);
+void coded_open(const struct span *s, int stage, struct opt_tile *v, const struct scratch *scratch, struct ahead *next);
+void coded_close(const struct span *s, int stage, const struct opt_tile *v, struct ahead *next);
 
 /* sums.c: the fixed point of this step's column sums. */
 void drive_column_exponents(const struct driver *d, const struct driver_step *now, struct span *s);
