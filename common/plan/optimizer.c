@@ -38,18 +38,52 @@ struct opt_stored opt_stored(const struct opt_rule *rule, int slot, const struct
     return out;
 }
 
-size_t opt_slot_bytes(const struct opt_rule *rule, const struct param *param)
+/* With the scales of 8-bit ones. */
+static size_t slot_bytes(const struct opt_stored *s)
 {
     static const size_t element[] = { [STORAGE_FP32] = sizeof(float), [STORAGE_BF16] = 2, [STORAGE_Q8] = 1 };
+    const int64_t n = s->rows * s->cols;
+    if (s->extent == EXTENT_NONE) return 0;
+    return element[s->dtype] * (size_t)n + (s->dtype == STORAGE_Q8 ? sizeof(float) * (size_t)ceil_div(n, s->block) : 0);
+}
+
+size_t opt_slot_bytes(const struct opt_rule *rule, const struct param *param)
+{
     size_t bytes = 0;
     if (param->frozen_until < 0) return 0;
     for (int i = 0; i < rule->opt->n_slots; i++) {
         const struct opt_stored s = opt_stored(rule, i, param);
-        if (s.extent == EXTENT_NONE) continue;
-        bytes += element[s.dtype] * (size_t)(s.rows * s.cols);
-        if (s.dtype == STORAGE_Q8) bytes += sizeof(float) * (size_t)ceil_div(s.rows * s.cols, s.block);
+        bytes += slot_bytes(&s);
     }
     if (rule->common->average > 0) bytes += sizeof(float) * (size_t)(param->rows * param->cols);
+    return bytes;
+}
+
+/* A span's directions are written by propose, rewritten by every absorb, and read once more after a whole matrix was seen; a cautious rule
+ * reads them again beside the gradient. */
+static double direction_bytes(const struct opt_rule *rule, const struct opt_need *need)
+{
+    const int rounds = opt_rounds(need);
+    double bytes = 0;
+    for (int k = 0; k < rounds; k++) bytes += rule->opt->rounds[k].absorb != NULL ? 2 * sizeof(float) : sizeof(float);
+    if (need->whole) bytes += sizeof(float);
+    if (rule->common->cautious) bytes += 2 * sizeof(float) + sizeof(int64_t);
+    return bytes > 0 ? bytes + sizeof(float) : 0;
+}
+
+double opt_step_bytes(const struct opt_rule *rule, const struct param *param, size_t rounded)
+{
+    if (param->frozen_until < 0) return 0;
+    const struct opt_need need = opt_needs(rule->opt, param, rule->hyper);
+    const double weights = 2 * sizeof(float) + (double)rounded;
+    double bytes = (double)(param->rows * param->cols) * (sizeof(int64_t) + weights + direction_bytes(rule, &need));
+    bytes += 2 * (double)opt_slot_bytes(rule, param);
+    for (int i = 0; i < rule->opt->n_slots; i++) {
+        const struct opt_stored s = opt_stored(rule, i, param);
+        const double once = (double)slot_bytes(&s);
+        if (s.extent == AT_OWNER) bytes -= 2 * once;
+        if (rule->opt->slots[i].observed) bytes -= once; /* read, and written by `observe` alone */
+    }
     return bytes;
 }
 

@@ -136,6 +136,7 @@ struct opt_desc {
     void (*direction)(const struct opt_step *, struct opt_matrix *);
     size_t (*whole_scratch)(const struct param *, const void *hyper); /* bytes; NULL: none */
     double (*whole_flops)(const struct param *, const void *hyper);   /* what owners are balanced by, for a mean step */
+    int64_t (*whole_every)(const void *hyper); /* once in so many steps `direction` does more than in the others; NULL: all are alike */
     /* A second gradient, of labels sampled from the model, every so many steps before the step (Sophia): v->grad is that gradient. */
     int64_t (*observe_every)(const void *hyper); /* NULL: never; else steps 1, k+1, 2k+1, ... of a tensor's own count */
     void (*observe)(const struct opt_step *, struct opt_tile *);
@@ -155,6 +156,10 @@ struct opt_stored {
 struct opt_stored opt_stored(const struct opt_rule *rule, int slot, const struct param *param);
 /* Storage bytes of all slots of one whole tensor, each counted once, averages of weights included; 0 when it is frozen for ever. */
 size_t opt_slot_bytes(const struct opt_rule *rule, const struct param *param);
+/* Bytes that a step reads and writes of one whole tensor where its rows lie, each once in a pass: the int64 gradient, weights (and the copy
+ * of them in the compute type, `rounded` bytes each), averages, state, and directions that are kept from pass to pass. What lies at the
+ * owner of a matrix is not counted. */
+double opt_step_bytes(const struct opt_rule *rule, const struct param *param, size_t rounded);
 enum decay_place opt_decay(const struct opt_desc *opt, const void *hyper);
 struct opt_need opt_needs(const struct opt_desc *opt, const struct param *param, const void *hyper);
 int opt_rounds(const struct opt_need *need);

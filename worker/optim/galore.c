@@ -131,6 +131,8 @@ static double galore_flops(const struct param *p, const void *hyper)
     return 4 * n * m * (double)rank_of(p, h) + (12 * n * m * k + 40 * k * k * k) / (double)h->every; /* by time: double takes two of fp32 */
 }
 
+static int64_t galore_every(const void *hyper) { return ((const struct galore *)hyper)->every; }
+
 static const struct field galore_fields[] = {
     { "betas", FIELD_F64x2, offsetof(struct galore, betas), "[0.9, 0.999]", 0, 0.999999, NULL, "",
       "decay of the mean of projected gradients, and of the mean of their squares", true },
@@ -168,5 +170,6 @@ const struct opt_desc opt_galore = {
     .propose = galore_propose,
     .direction = galore_direction,
     .whole_scratch = galore_scratch,
-    .whole_flops = galore_flops
+    .whole_flops = galore_flops,
+    .whole_every = galore_every
 };

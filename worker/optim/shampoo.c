@@ -313,6 +313,8 @@ static double shampoo_flops(const struct param *p, const void *hyper)
     return blocks * (6 * rows * cols * (rows + cols) + 24 * (rows * rows * rows + cols * cols * cols) / (double)h->every);
 }
 
+static int64_t shampoo_every(const void *hyper) { return ((const struct shampoo *)hyper)->every; }
+
 static const char *const graft_words[] = { "none", "sgd", "adagrad", "rmsprop", "adam", NULL };
 static const struct field shampoo_fields[] = {
     { "betas", FIELD_F64x2, offsetof(struct shampoo, betas), "[0.9, 1.0]", 0, 1, NULL, "",
@@ -360,5 +362,6 @@ const struct opt_desc opt_shampoo = {
     .propose = shampoo_propose,
     .direction = shampoo_direction,
     .whole_scratch = shampoo_scratch,
-    .whole_flops = shampoo_flops
+    .whole_flops = shampoo_flops,
+    .whole_every = shampoo_every
 };

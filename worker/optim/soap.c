@@ -211,6 +211,8 @@ static double soap_flops(const struct param *p, const void *hyper)
     return 6 * of_turns + (4 * of_turns + 12 * (n * n * n + m * m * m)) / (double)h->every; /* by time: double takes two of fp32 */
 }
 
+static int64_t soap_every(const void *hyper) { return ((const struct soap *)hyper)->every; }
+
 static const char *const shampoo_beta_words[] = { "", "beta2", NULL };
 static const struct field soap_fields[] = {
     { "betas", FIELD_F64x2, offsetof(struct soap, betas), "[0.95, 0.95]", 0, 0.999999, NULL, "",
@@ -257,5 +259,6 @@ const struct opt_desc opt_soap = {
     .propose = soap_propose,
     .direction = soap_direction,
     .whole_scratch = soap_scratch,
-    .whole_flops = soap_flops
+    .whole_flops = soap_flops,
+    .whole_every = soap_every
 };
