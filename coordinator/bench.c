@@ -60,6 +60,29 @@ enum status bench_machine(const struct comm *world, double fp32_peak, struct ben
     return ST_OK;
 }
 
+/* --- Configuration ------------------------------------------------------------------------------------------------------ */
+
+enum status bench_config(const struct options *options, int ranks, const char *optimizer, struct session *s)
+{
+    const long long layers = option_integer(options, "layers"), micro = option_integer(options, "micro");
+    char yaml[2048];
+    struct text problems = { 0 };
+    const int n = snprintf(yaml, sizeof yaml,
+                           "run: {name: bench, seed: 1, steps: 1000}\n"
+                           "model: {family: gpt2, width: 768, layers: %lld, heads: 12, mlp: 3072, context: %lld, tie: true}\n"
+                           "tokenizer: bytes\n"
+                           "data: {train: [{name: random, path: random, weight: 1}]}\n"
+                           "batch: {sequences: %lld, micro: %lld}\n"
+                           "optimizer: {%s}\n",
+                           layers, (long long)option_integer(options, "context"), micro * ranks, micro, optimizer);
+    enum status result =
+        config_parse("bench", yaml, (size_t)n, options->override, options->n_overrides, worker_tables(), &s->arena, &s->config, &problems);
+    if (result != ST_OK) result = status_fail(result, __FILE__, __LINE__, "%s", problems.data);
+    text_free(&problems);
+    if (result == ST_OK) s->config->model.vocab = option_integer(options, "vocab");
+    return result;
+}
+
 /* --- Random tokens ------------------------------------------------------------------------------------------------------ */
 
 enum { WINDOWS = 64, TOKENS_AT_ONCE = 4096, PATH_MAX_BYTES = 1024 };
@@ -103,14 +126,14 @@ static enum status write_file(const struct config *config, struct data_file *f)
 
 /* --- Steps -------------------------------------------------------------------------------------------------------------- */
 
-/* AdamW in fp32: an int64 sum is read; two moments and the weight are read and written, and the weight is rounded once more where it is
- * computed with in bf16. */
 static double optimizer_bytes(const struct plan *plan)
 {
-    double elements = 0;
-    for (int i = 0; i < plan->partition.n_params; i++)
-        elements += (double)(plan->partition.params[i].rows * plan->partition.params[i].cols);
-    return elements * plan->n_groups * (8 + 3 * 8 + (plan->compute == DT_BF16 ? 2 : 0));
+    double bytes = 0;
+    for (int i = 0; i < plan->partition.n_params; i++) {
+        const struct opt_rule rule = plan_rule(plan, i);
+        bytes += opt_step_bytes(&rule, &plan->partition.params[i], plan->compute == DT_F32 ? 0 : dtype_bytes(plan->compute));
+    }
+    return bytes * plan->n_groups;
 }
 
 static enum status timed_step(const struct comm *world, struct worker *w, int64_t step, struct bench_step *best)

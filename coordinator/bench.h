@@ -12,6 +12,10 @@ struct bench_machine {
 /* fp32_peak: known already, in FLOP/s; 0: to be measured (some seconds). Collective: yes, equal fp32_peak. */
 enum status bench_machine(const struct comm *world, double fp32_peak, struct bench_machine *out) MUST_USE;
 
+/* The configuration of the bench: a shape from the options, random tokens, and this section `optimizer` (a map in flow style, without
+ * braces). Fails: ST_CONFIG. */
+enum status bench_config(const struct options *options, int ranks, const char *optimizer, struct session *s) MUST_USE;
+
 /* The fastest of the steps that were timed. */
 struct bench_step {
     int64_t tokens;

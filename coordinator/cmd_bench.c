@@ -4,6 +4,7 @@
 #include "common/comm/agree.h"
 #include "common/math/product.h"
 #include "coordinator/bench.h"
+#include "coordinator/bench_optimizers.h"
 #include "coordinator/private.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -15,7 +16,13 @@ static const struct option_row bench_options[] = {
     { .name = "micro", .type = OPTION_INTEGER, .arg = "N", .value = "4", .low = 1, .high = 1024, .help = "sequences per microbatch" },
     { .name = "context", .type = OPTION_INTEGER, .arg = "N", .value = "1024", .low = 1, .high = 1 << 20, .help = "tokens per sequence" },
     { .name = "vocab", .type = OPTION_INTEGER, .arg = "N", .value = "50257", .low = 2, .high = 1 << 24, .help = "size of the vocabulary" },
-    { .name = "steps", .type = OPTION_INTEGER, .arg = "N", .value = "1", .low = 1, .high = 1000, .help = "steps to time; the best counts" },
+    { .name = "steps",
+      .type = OPTION_INTEGER,
+      .arg = "N",
+      .value = "1",
+      .low = 0,
+      .high = 1000,
+      .help = "training steps to time; the best counts; 0: optimizers alone" },
     { .name = "peak",
       .type = OPTION_NUMBER,
       .arg = "GFLOPS",
@@ -24,6 +31,11 @@ static const struct option_row bench_options[] = {
       .high = 1e9,
       .help = "fp32 peak of all ranks together, where it is known; 0: measure it" },
     { .name = "precision", .type = OPTION_TEXT, .arg = "NAME", .value = "both", .help = "fp32, bf16 or both" },
+    { .name = "optimizers",
+      .type = OPTION_TEXT,
+      .arg = "NAMES",
+      .value = "some",
+      .help = "whose steps to time: NAME[/STATE],... (state fp32, bf16, q8), all, some (not those that take minutes), none" },
     OPTION_JSON_ROW,
     { 0 },
 };
@@ -40,6 +52,8 @@ struct bench {
     struct bench_machine machine;
     bool chosen[PRECISIONS];
     struct bench_step step[PRECISIONS];
+    int weights; /* precision whose weights the optimizers below move */
+    struct bench_optimizers optimizers;
 };
 
 /* --- As text ------------------------------------------------------------------------------------------------------------ */
@@ -88,6 +102,35 @@ static void print_step(const struct bench *b, int i)
     print_ops(s);
 }
 
+/* What a training step would take with this optimizer is what it took but for its own. */
+static double share(const struct bench_step *step, double seconds) { return seconds / (step->seconds - step->phases.optimizer + seconds); }
+
+static void print_optimizer(const struct bench *b, const struct bench_optimizer *o)
+{
+    const struct optimizer_cost *c = &o->cost;
+    (void)printf("  %-15s %-5s %9.2f %9.1f", o->opt->variant.name, o->state, c->state_bytes / c->elements, 1e3 * c->seconds);
+    for (int i = 0; i < PRECISIONS; i++)
+        if (b->chosen[i]) (void)printf(" %11.2f %%", 100 * share(&b->step[i], c->seconds));
+    if (o->whole)
+        (void)printf(" %7s %7s %9.1f\n", "-", "-", 1e-9 * c->flops / c->seconds);
+    else
+        (void)printf(" %7.1f %7.2f\n", 1e-9 * c->bytes / c->seconds, c->bytes / c->seconds / b->machine.copy);
+}
+
+static void print_optimizers(const struct bench *b)
+{
+    const struct bench_optimizers *o = &b->optimizers;
+    if (o->n == 0) return;
+    (void)printf(
+        "\noptimizer steps of %.0f parameters in %s by themselves; a rule with GFLOP/s has the matrices of attention and MLP, adamw "
+        "the rest\n  %-15s %-5s %9s %9s",
+        o->row[0].cost.elements, precisions[b->weights].name, "", "state", "B/param", "ms");
+    for (int i = 0; i < PRECISIONS; i++)
+        if (b->chosen[i]) (void)printf("  of %s step", precisions[i].name);
+    (void)printf(" %7s %7s %9s\n", "GB/s", "of copy", "GFLOP/s");
+    for (int i = 0; i < o->n; i++) print_optimizer(b, &o->row[i]);
+}
+
 static void print_text(const struct bench *b)
 {
     const struct config *c = b->session.config;
@@ -105,6 +148,7 @@ static void print_text(const struct bench *b)
     (void)printf("; copy %.1f GB/s\n", 1e-9 * b->machine.copy);
     for (int i = 0; i < PRECISIONS; i++)
         if (b->chosen[i]) print_step(b, i);
+    print_optimizers(b);
 }
 
 /* --- As JSON ------------------------------------------------------------------------------------------------------------ */
@@ -135,17 +179,36 @@ static json_t *step_json(const struct bench *b, int i)
                      s->optimizer_bytes, "ops", ops_json(s));
 }
 
+static json_t *optimizers_json(const struct bench *b)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < b->optimizers.n; i++) {
+        const struct bench_optimizer *o = &b->optimizers.row[i];
+        const struct optimizer_cost *c = &o->cost;
+        json_t *shares = json_object();
+        for (int k = 0; k < PRECISIONS; k++)
+            if (b->chosen[k]) CHECK(json_object_set_new(shares, precisions[k].name, json_real(share(&b->step[k], c->seconds))) == 0);
+        json_t *row =
+            json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "optimizer", o->opt->variant.name, "state", o->state,
+                      "weights", precisions[b->weights].name, "matrices_alone", o->whole, "state_bytes_per_parameter",
+                      c->state_bytes / c->elements, "seconds", c->seconds, "bytes", c->bytes, "bytes_per_second", c->bytes / c->seconds,
+                      "of_copy", c->bytes / c->seconds / b->machine.copy, "flops", c->flops, "of_step", shares);
+        CHECK(row != NULL && json_array_append_new(all, row) == 0);
+    }
+    return all;
+}
+
 static void print_json(const struct bench *b)
 {
     const struct config *c = b->session.config;
     json_t *steps = json_array();
     for (int i = 0; i < PRECISIONS; i++)
         if (b->chosen[i]) CHECK(json_array_append_new(steps, step_json(b, i)) == 0);
-    json_t *all =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:f, s:f, s:f, s:o}", "family", c->model.family, "layers",
-                  (json_int_t)c->model.layers, "vocab", (json_int_t)c->model.vocab, "context", (json_int_t)c->model.context, "micro",
-                  (json_int_t)c->batch.micro, "ranks", b->session.ranks, "threads", b->session.threads, "fp32_peak_flops", b->machine.fp32,
-                  "bf16_peak_flops", b->machine.bf16, "copy_bytes_per_second", b->machine.copy, "steps", steps);
+    json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:f, s:f, s:f, s:o, s:o}", "family", c->model.family, "layers",
+                            (json_int_t)c->model.layers, "vocab", (json_int_t)c->model.vocab, "context", (json_int_t)c->model.context,
+                            "micro", (json_int_t)c->batch.micro, "ranks", b->session.ranks, "threads", b->session.threads,
+                            "fp32_peak_flops", b->machine.fp32, "bf16_peak_flops", b->machine.bf16, "copy_bytes_per_second",
+                            b->machine.copy, "steps", steps, "optimizers", optimizers_json(b));
     char *text = all != NULL ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     CHECK(text != NULL);
     (void)printf("%s\n", text);
@@ -154,27 +217,6 @@ static void print_json(const struct bench *b)
 }
 
 /* --- Measuring ---------------------------------------------------------------------------------------------------------- */
-
-static enum status make_config(const struct comm *world, const struct options *options, struct session *s)
-{
-    const long long layers = option_integer(options, "layers"), micro = option_integer(options, "micro");
-    char yaml[1024];
-    struct text problems = { 0 };
-    const int n = snprintf(yaml, sizeof yaml,
-                           "run: {name: bench, seed: 1, steps: 1000}\n"
-                           "model: {family: gpt2, width: 768, layers: %lld, heads: 12, mlp: 3072, context: %lld, tie: true}\n"
-                           "tokenizer: bytes\n"
-                           "data: {train: [{name: random, path: random, weight: 1}]}\n"
-                           "batch: {sequences: %lld, micro: %lld}\n"
-                           "optimizer: {clip: 1.0, defaults: {optimizer: adamw, lr: 1e-3}}\n",
-                           layers, (long long)option_integer(options, "context"), micro * comm_size(world), micro);
-    enum status result =
-        config_parse("bench", yaml, (size_t)n, options->override, options->n_overrides, worker_tables(), &s->arena, &s->config, &problems);
-    if (result != ST_OK) result = status_fail(result, __FILE__, __LINE__, "%s", problems.data);
-    text_free(&problems);
-    if (result == ST_OK) s->config->model.vocab = option_integer(options, "vocab");
-    return result;
-}
 
 static enum status look_at_machine(const struct comm *world, const struct options *options, struct bench *b)
 {
@@ -186,24 +228,42 @@ static enum status look_at_machine(const struct comm *world, const struct option
     return ST_OK;
 }
 
-static enum status bench_all(const struct comm *world, const struct options *options, struct bench *b)
+/* steps 0: no precision is chosen, and optimizers move fp32 weights unless bf16 alone is asked for. */
+static enum status choose(const struct options *options, struct bench *b)
 {
     const char *wanted = option_text(options, "precision");
     for (int i = 0; i < PRECISIONS; i++) b->chosen[i] = strcmp(wanted, "both") == 0 || strcmp(wanted, precisions[i].name) == 0;
     if (!b->chosen[0] && !b->chosen[1]) FAIL(ST_USAGE, "--precision is fp32, bf16 or both, not \"%s\"", wanted);
+    b->weights = b->chosen[0] ? 0 : 1;
+    for (int i = 0; i < PRECISIONS; i++) b->chosen[i] &= option_integer(options, "steps") > 0;
+    return bench_optimizers_choose(option_text(options, "optimizers"), &b->optimizers);
+}
+
+static enum status time_steps(const struct comm *world, const struct options *options, struct bench *b, int i)
+{
+    log_note("%s: steps of %lld sequences, the first of them not timed", precisions[i].name, (long long)b->session.config->batch.sequences);
+    b->session.config->precision.compute = precisions[i].compute;
+    TRY(session_plan_all(world, &b->session));
+    TRY(bench_steps(world, &b->session, option_integer(options, "steps"), &b->step[i]));
+    return look_at_machine(world, options, b);
+}
+
+static enum status time_optimizers(const struct comm *world, const struct options *options, struct bench *b)
+{
+    b->session.config->precision.compute = precisions[b->weights].compute;
+    for (int i = 0; i < b->optimizers.n; i++) TRY(bench_optimizer_time(world, options, &b->session, &b->optimizers.row[i]));
+    return b->optimizers.n > 0 ? look_at_machine(world, options, b) : ST_OK;
+}
+
+static enum status bench_all(const struct comm *world, const struct options *options, struct bench *b)
+{
+    TRY(choose(options, b));
     TRY(session_machine_all(world, &b->session));
-    TRY_ALL(world, make_config(world, options, &b->session));
+    TRY_ALL(world, bench_config(options, b->session.ranks, "clip: 1.0, defaults: {optimizer: adamw, lr: 1e-3}", &b->session));
     TRY(look_at_machine(world, options, b));
-    for (int i = 0; i < PRECISIONS; i++) {
-        if (!b->chosen[i]) continue;
-        log_note("%s: steps of %lld sequences, the first of them not timed", precisions[i].name,
-                 (long long)b->session.config->batch.sequences);
-        b->session.config->precision.compute = precisions[i].compute;
-        TRY(session_plan_all(world, &b->session));
-        TRY(bench_steps(world, &b->session, option_integer(options, "steps"), &b->step[i]));
-        TRY(look_at_machine(world, options, b));
-    }
-    return ST_OK;
+    for (int i = 0; i < PRECISIONS; i++)
+        if (b->chosen[i]) TRY(time_steps(world, options, b, i));
+    return time_optimizers(world, options, b);
 }
 
 static enum status bench_run(const struct comm *world, const struct options *options)
@@ -228,7 +288,11 @@ const struct command command_bench = {
     .rules = { .rows = bench_options, .overrides = true, .usage = "[options] [key.path=value ...]" },
     .notes =
         "The shape is GPT-2's of 124 million parameters unless told otherwise; tokens are random. Needs about 7 GB per rank and, on two\n"
-        "cores, some minutes. Peak: the best of plain, padded and packed products of the library, measured before and after the steps.",
+        "cores, some minutes. Optimizers are timed by themselves, on the memory and with the exchanges of a run: the best of some steps; "
+        "of\n"
+        "one whose steps differ (soap, shampoo, galore, sophia) the mean over a period, from one step of each kind. `some` leaves soap,\n"
+        "shampoo and galore out. GB/s: gradients, weights and state, as they are stored. Peak: the best of plain, padded and packed\n"
+        "products of the library, measured before and after the steps.",
     .example = "lamina bench --layers 4 --precision fp32",
     .collective = bench_run,
 };

@@ -20,7 +20,8 @@ enum dtype worker_compute(const struct config *config);
 enum status worker_plan(struct arena *arena, const struct config *config, enum dtype compute, int ranks, struct plan *out,
                         struct text *problems) MUST_USE;
 
-enum worker_mode { WORKER_TRAIN, WORKER_EVALUATE }; /* EVALUATE: weights alone, forward alone */
+/* EVALUATE: weights alone, forward alone. UPDATE: what the optimizer touches, for worker_time_optimizer. */
+enum worker_mode { WORKER_TRAIN, WORKER_EVALUATE, WORKER_UPDATE };
 
 /* Bytes per arena on one rank, measured by the same builders that the run uses. */
 struct worker_memory {
@@ -158,6 +159,18 @@ enum { WORKER_MAX_OPS = 32 };
 int worker_op_times(const struct worker *w, enum unit_kind kind, struct op_time out[WORKER_MAX_OPS]); /* returns how many */
 /* This rank's own phases of its last step. */
 struct phase_times worker_phases(const struct worker *w);
+
+/* What the optimizers of a plan cost by themselves: all ranks together. */
+struct optimizer_cost {
+    double seconds; /* a step: the best of some. Of a rule whose steps differ the mean over a period of them (opt_desc.whole_every, or
+                       observe_every, then without the passes that make the second gradient) */
+    double bytes;   /* that one step moves where rows lie (opt_step_bytes), second gradients not counted */
+    double flops;   /* of whole matrices in a mean step, as owners are balanced by; 0: there are none */
+    double state_bytes, elements; /* of one copy of the model */
+};
+/* Places what the plan's optimizers need for this rank's rows, makes up weights and gradients, and steps the run's driver, with its
+ * exchanges, for some seconds (a step that takes longer is done three times at least). Collective: yes, equal plan. */
+enum status worker_time_optimizer(const struct comm *world, const struct plan *plan, struct optimizer_cost *out) MUST_USE;
 
 /* --- Generation ------------------------------------------------------------------------------------------------------- */
 

@@ -39,6 +39,7 @@ static void place_unit(struct worker *w, int unit)
     if (plan->compute != DT_F32) m->master = arena_place_n(&w->run, own, sizeof *m->master);
     if (w->mode == WORKER_EVALUATE) return;
     m->own_sum = arena_place_n(&w->step, own, sizeof *m->own_sum);
+    if (w->mode == WORKER_UPDATE) return;
     if (plan->group == 1)
         m->contribution = m->own_sum;
     else if (!plan->to_owner)
@@ -185,12 +186,16 @@ void place_worker(struct worker *w)
 {
     const struct plan *plan = w->plan;
     const size_t n = (size_t)plan->partition.n_params;
-    setup_tapes(&w->tables, plan->config, plan->model, plan->compute, w->mode == WORKER_TRAIN, w->tapes);
-    place_programs(w);
+    if (w->mode != WORKER_UPDATE) {
+        setup_tapes(&w->tables, plan->config, plan->model, plan->compute, w->mode == WORKER_TRAIN, w->tapes);
+        place_programs(w);
+    }
     w->units = arena_place_n(&w->tables, (size_t)plan->partition.n_units, sizeof *w->units);
     for (int u = 0; u < plan->partition.n_units; u++) place_unit(w, u);
-    place_exchange(w);
-    place_activations(w);
+    if (w->mode != WORKER_UPDATE) {
+        place_exchange(w);
+        place_activations(w);
+    }
     w->sinks = arena_place_n(&w->tables, n, sizeof *w->sinks);
     w->exponent = arena_place_n(&w->tables, n, sizeof *w->exponent);
     w->before_max = arena_place_n(&w->tables, n, sizeof *w->before_max);
@@ -199,5 +204,5 @@ void place_worker(struct worker *w)
     w->max_bits = arena_place_n(&w->tables, n, sizeof *w->max_bits);
     w->record_bytes = report_bytes(plan->config->n_rules, (int)n);
     w->record = arena_place(&w->tables, w->record_bytes);
-    if (w->mode == WORKER_TRAIN) place_driver(w);
+    if (w->mode != WORKER_EVALUATE) place_driver(w);
 }

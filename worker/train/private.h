@@ -131,6 +131,8 @@ void worker_masters_changed(struct worker *w);
 
 /* step.c */
 const struct stretch *step_stretch(const struct worker *w, int64_t step);
+/* State and masters of all owned rows move by one step. Collective: yes, equal now. */
+enum status step_update(const struct comm *shard, struct worker *w, const struct driver_step *now) MUST_USE;
 
 /* Rows of a piece that this rank writes and hashes: replicas share the rows of a span. */
 struct piece place_share(const struct worker *w, struct piece piece);

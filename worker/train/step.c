@@ -144,30 +144,38 @@ static void learn_exponents(struct worker *w)
 }
 
 /* Rows of matrices to their owners and directions back. What waits for nobody is updated while they travel. */
-static enum status apply_whole(struct worker *w)
+static enum status apply_whole(const struct comm *shard, struct worker *w)
 {
     struct comm_request request = { 0 };
     const struct driver_messages out = driver_whole_out(w->driver);
-    TRY(comm_messages_begin(w->shard, COMM_OPTIMIZER, out.sends, out.n_sends, out.recvs, out.n_recvs, &request));
+    TRY(comm_messages_begin(shard, COMM_OPTIMIZER, out.sends, out.n_sends, out.recvs, out.n_recvs, &request));
     w->travelling = out.n_sends + out.n_recvs > 0;
     driver_rest(w->driver);
     w->travelling = false;
-    TRY(comm_wait(w->shard, &request));
+    TRY(comm_wait(shard, &request));
     driver_whole_direct(w->driver);
     const struct driver_messages back = driver_whole_back(w->driver);
-    TRY(comm_messages_begin(w->shard, COMM_OPTIMIZER, back.sends, back.n_sends, back.recvs, back.n_recvs, &request));
-    TRY(comm_wait(w->shard, &request));
+    TRY(comm_messages_begin(shard, COMM_OPTIMIZER, back.sends, back.n_sends, back.recvs, back.n_recvs, &request));
+    TRY(comm_wait(shard, &request));
     driver_whole_done(w->driver);
     return ST_OK;
 }
 
-static enum status apply_exchange(struct worker *w, int exchange)
+static enum status apply_exchange(const struct comm *shard, struct worker *w, int exchange)
 {
     int64_t *values, n;
     driver_exchange(w->driver, exchange, &values, &n);
-    if (n > 0) TRY(comm_sum_i64(w->shard, COMM_OPTIMIZER, values, n));
+    if (n > 0) TRY(comm_sum_i64(shard, COMM_OPTIMIZER, values, n));
     driver_absorb(w->driver, exchange);
     return ST_OK;
+}
+
+enum status step_update(const struct comm *shard, struct worker *w, const struct driver_step *now)
+{
+    driver_begin(w->driver, now);
+    for (int round = 0; round < OPT_ROUNDS; round++) TRY(apply_exchange(shard, w, round));
+    TRY(apply_whole(shard, w));
+    return apply_exchange(shard, w, OPT_COUNT_SIGNS);
 }
 
 /* The factor that a rule's gradients are clipped by: of the global norm, of its own, or 1. */
@@ -194,10 +202,7 @@ static enum status apply(struct worker *w, const struct step_header *header, str
                                       .factor = factor,
                                       .exponent = w->exponent,
                                       .max_bits = report_max_bits(w->record) };
-    driver_begin(w->driver, &step);
-    for (int round = 0; round < OPT_ROUNDS; round++) TRY(apply_exchange(w, round));
-    TRY(apply_whole(w));
-    TRY(apply_exchange(w, OPT_COUNT_SIGNS));
+    TRY(step_update(w->shard, w, &step));
     learn_exponents(w);
     w->times.optimizer += clock_seconds() - start;
     const double sent = clock_seconds();

@@ -156,7 +156,7 @@ static enum status place_all(struct worker *w)
     TRY(open_fixed(w, &memory));
     place_worker(w);
     for (int64_t i = 0; w->gradient_of && i <= w->plan->window; i++) w->gradient_of[i] = w->gradients + i * w->boundary_bytes;
-    return open_data(w);
+    return w->mode == WORKER_UPDATE ? ST_OK : open_data(w);
 }
 
 enum status worker_open(const struct comm *world, const struct plan *plan, enum worker_mode mode, struct worker **out)
