@@ -43,21 +43,28 @@ static double copy_rate(struct arena *arena)
     return best;
 }
 
-enum status bench_machine(const struct comm *world, double fp32_peak, struct bench_machine *out)
+enum status bench_copy(const struct comm *world, double *out)
 {
     struct arena arena;
-    int64_t rate[3] = { 0 };
     arena_open_growing(&arena, "copy");
+    TRY(comm_barrier(world));
+    int64_t rate = (int64_t)copy_rate(&arena);
+    arena_close(&arena);
+    TRY(comm_sum_i64(world, COMM_CONTROL, &rate, 1));
+    *out = (double)rate;
+    return ST_OK;
+}
+
+enum status bench_machine(const struct comm *world, double fp32_peak, struct bench_machine *out)
+{
+    int64_t rate[2] = { 0 };
     TRY(comm_barrier(world));
     if (fp32_peak <= 0) rate[0] = (int64_t)(1e9 * product_peak(DT_F32));
     TRY(comm_barrier(world));
     if (product_bf16_native()) rate[1] = (int64_t)(1e9 * product_peak(DT_BF16));
-    TRY(comm_barrier(world));
-    rate[2] = (int64_t)copy_rate(&arena);
-    arena_close(&arena);
-    TRY(comm_sum_i64(world, COMM_CONTROL, rate, 3));
-    *out = (struct bench_machine){ fp32_peak > 0 ? fp32_peak : (double)rate[0], (double)rate[1], (double)rate[2] };
-    return ST_OK;
+    TRY(comm_sum_i64(world, COMM_CONTROL, rate, 2));
+    *out = (struct bench_machine){ .fp32 = fp32_peak > 0 ? fp32_peak : (double)rate[0], .bf16 = (double)rate[1] };
+    return bench_copy(world, &out->copy);
 }
 
 /* --- Configuration ------------------------------------------------------------------------------------------------------ */

@@ -11,6 +11,8 @@ struct bench_machine {
 };
 /* fp32_peak: known already, in FLOP/s; 0: to be measured (some seconds). Collective: yes, equal fp32_peak. */
 enum status bench_machine(const struct comm *world, double fp32_peak, struct bench_machine *out) MUST_USE;
+/* Its copy alone. Collective: yes. */
+enum status bench_copy(const struct comm *world, double *out) MUST_USE;
 
 /* The configuration of the bench: a shape from the options, random tokens, and this section `optimizer` (a map in flow style, without
  * braces). Fails: ST_CONFIG. */
