@@ -1,4 +1,5 @@
 /* lamina optim try: a rule on a small problem of the user's, by the driver that trains, to be held against another implementation. */
+#include "common/base/log.h"
 #include "coordinator/optim_facts.h"
 #include "coordinator/private.h"
 #include "coordinator/session.h"
@@ -39,6 +40,17 @@ static void print_steps(const struct try_problem *p, const float *after, bool js
     if (json) text_add(out, "]}\n");
 }
 
+/* Said, because a user who asks for a comparison may not look at every number. */
+static void warn_of_nonfinite(const struct try_problem *p, const float *after)
+{
+    const int64_t n = p->rows * p->cols;
+    for (int64_t i = 0; i < p->n_steps * n; i++)
+        if (!isfinite(after[i])) {
+            log_warn("%s: from step %lld on there are weights that fp32 cannot hold", p->name, (long long)(i / n + 1));
+            return;
+        }
+}
+
 static enum status try_session(struct session *s, const struct options *options)
 {
     struct try_problem problem;
@@ -53,6 +65,7 @@ static enum status try_session(struct session *s, const struct options *options)
     TRY(worker_try(&problem, after));
     print_steps(&problem, after, option_flag(options, "json"), &out);
     (void)fputs(out.data, stdout);
+    warn_of_nonfinite(&problem, after);
     text_free(&out);
     return ST_OK;
 }

@@ -121,10 +121,11 @@ for rule in $("$LAMINA" optim list | cut -d ' ' -f 1); do
     cmp -s out absent || fail "$rule: defaults that are written out are not those of keys left out"
 done
 
-# what JSON cannot say is null
+# what JSON cannot say is null, and is said in words
 echo '{"hyper": {"lr": 1e6}, "shape": [1], "theta": [3e38], "grads": [[-3e38]]}' >p.json
 expect 0 "$LAMINA" optim try sgd --problem p.json --json
 says out '{"after": [[null]]}'
+says err 'p.json: from step 1 on there are weights that fp32 cannot hold' 1
 
 # ---- bad problems ----
 
