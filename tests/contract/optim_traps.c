@@ -4,6 +4,7 @@
 #include "common/base/check.h"
 #include "common/base/parallel.h"
 #include "tests/support/fields.h"
+#include "tests/support/suite.h"
 #include "tests/support/virtual.h"
 #include "worker/optim/optim.h"
 #include "worker/worker.h"
@@ -388,10 +389,5 @@ int main(void)
     tcase_add_loop_test(t, gpt2_124m_takes_the_bytes_of_the_table, 0, (int)(sizeof on_gpt2 / sizeof on_gpt2[0]));
     Suite *suite = suite_create("contract optim traps");
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_main(suite, CK_NOFORK);
 }

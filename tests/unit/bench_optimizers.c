@@ -1,5 +1,6 @@
 /* Which optimizers `lamina bench` times. */
 #include "coordinator/bench_optimizers.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -57,9 +58,5 @@ int main(void)
     tcase_add_test(t, all_are_those_of_the_table_and_some_leave_out_what_takes_minutes);
     tcase_add_test(t, what_is_no_optimizer_or_no_state_is_told);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_main(s, CK_FORK);
 }

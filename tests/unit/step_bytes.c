@@ -1,5 +1,6 @@
 /* What a step moves in memory, as `lamina bench` holds it against a copy: by hand for rules of every kind. */
 #include "common/plan/optimizer.h"
+#include "tests/support/suite.h"
 #include "worker/worker.h"
 
 #include <check.h>
@@ -70,9 +71,5 @@ int main(void)
     tcase_add_test(t, a_rule_that_waits_keeps_its_directions);
     tcase_add_test(t, what_lies_at_the_owner_of_a_matrix_is_not_counted);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_main(s, CK_FORK);
 }

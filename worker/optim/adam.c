@@ -17,15 +17,7 @@ const struct opt_desc opt_adam = { .variant = { .name = "adam",
                                                 .fields = adam_fields,
                                                 .bytes = sizeof(struct block_adam),
                                                 .preset = adam_preset },
-                                   .equations =
-                                       "g <- g + weight_decay theta\n"
-                                       "m <- b1 m + (1 - b1) g\n"
-                                       "v <- b2 v + (1 - b2) mean of g^2 over what shares v (granularity)\n"
-                                       "u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps);  amsgrad: the largest v so far in place of v\n"
-                                       "nadam optax: b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t) in place of m / (1 - b1^t)\n"
-                                       "nadam torch: mu(t+1) m / (1 - P mu(t+1)) + (1 - mu(t)) g / (1 - P);  mu(t) = b1 (1 - 0.96^(t "
-                                       "momentum_decay) / 2), P = mu(1) ... mu(t)\n"
-                                       "theta <- theta - lr u",
+                                   .equations = "g <- g + weight_decay theta\n" BLOCK_ADAM_EQUATIONS "theta <- theta - lr u",
                                    .slots = block_adam_slots,
                                    .n_slots = BLOCK_ADAM_SLOTS,
                                    .decay = DECAY_L2,
@@ -42,15 +34,7 @@ const struct opt_desc opt_adamw = { .variant = { .name = "adamw",
                                                  .fields = adam_fields,
                                                  .bytes = sizeof(struct block_adam),
                                                  .preset = adamw_preset },
-                                    .equations =
-                                        "theta <- (1 - lr weight_decay) theta\n"
-                                        "m <- b1 m + (1 - b1) g\n"
-                                        "v <- b2 v + (1 - b2) mean of g^2 over what shares v (granularity)\n"
-                                        "u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps);  amsgrad: the largest v so far in place of v\n"
-                                        "nadam optax: b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t) in place of m / (1 - b1^t)\n"
-                                        "nadam torch: mu(t+1) m / (1 - P mu(t+1)) + (1 - mu(t)) g / (1 - P);  mu(t) = b1 (1 - 0.96^(t "
-                                        "momentum_decay) / 2), P = mu(1) ... mu(t)\n"
-                                        "theta <- theta - lr u",
+                                    .equations = "theta <- (1 - lr weight_decay) theta\n" BLOCK_ADAM_EQUATIONS "theta <- theta - lr u",
                                     .slots = block_adam_slots,
                                     .n_slots = BLOCK_ADAM_SLOTS,
                                     .decay = DECAY_BEFORE,

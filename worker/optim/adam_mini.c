@@ -15,29 +15,22 @@ static const struct field adam_mini_fields[] = {
 };
 static const char *const adam_mini_preset[] = { "lr", "1e-3", "weight_decay", "0", NULL };
 
-const struct opt_desc opt_adam_mini = {
-    .variant = { .name = "adam-mini",
-                 .summary = "AdamW with one second moment per row or attention head",
-                 .source = "Zhang et al. 2024 (arXiv 2406.16793), Alg. 1; zyushun/Adam-mini adam_mini.py",
-                 .fields = adam_mini_fields,
-                 .bytes = sizeof(struct block_adam),
-                 .preset = adam_mini_preset },
-    .equations = "theta <- (1 - lr weight_decay) theta\n"
-                 "m <- b1 m + (1 - b1) g\n"
-                 "v <- b2 v + (1 - b2) mean of g^2 over what shares v (granularity)\n"
-                 "u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps);  amsgrad: the largest v so far in place of v\n"
-                 "nadam optax: b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t) in place of m / (1 - b1^t)\n"
-                 "nadam torch: mu(t+1) m / (1 - P mu(t+1)) + (1 - mu(t)) g / (1 - P);  mu(t) = b1 (1 - 0.96^(t momentum_decay) / 2), P = "
-                 "mu(1) ... mu(t)\n"
-                 "biases: element gives tensors of the role bias a v for each element\n"
-                 "theta <- theta - lr u",
-    .slots = block_adam_slots,
-    .n_slots = BLOCK_ADAM_SLOTS,
-    .decay = DECAY_BEFORE,
-    .problem = block_adam_problem,
-    .row_align = block_adam_row_align,
-    .need = block_adam_need,
-    .prepare = block_adam_prepare,
-    .propose = block_adam_propose,
-    .rounds = { { block_adam_partial, block_adam_settle, block_adam_absorb } }
-};
+const struct opt_desc opt_adam_mini = { .variant = { .name = "adam-mini",
+                                                     .summary = "AdamW with one second moment per row or attention head",
+                                                     .source =
+                                                         "Zhang et al. 2024 (arXiv 2406.16793), Alg. 1; zyushun/Adam-mini adam_mini.py",
+                                                     .fields = adam_mini_fields,
+                                                     .bytes = sizeof(struct block_adam),
+                                                     .preset = adam_mini_preset },
+                                        .equations = "theta <- (1 - lr weight_decay) theta\n" BLOCK_ADAM_EQUATIONS
+                                                     "biases: element gives tensors of the role bias a v for each element\n"
+                                                     "theta <- theta - lr u",
+                                        .slots = block_adam_slots,
+                                        .n_slots = BLOCK_ADAM_SLOTS,
+                                        .decay = DECAY_BEFORE,
+                                        .problem = block_adam_problem,
+                                        .row_align = block_adam_row_align,
+                                        .need = block_adam_need,
+                                        .prepare = block_adam_prepare,
+                                        .propose = block_adam_propose,
+                                        .rounds = { { block_adam_partial, block_adam_settle, block_adam_absorb } } };

@@ -54,6 +54,15 @@ extern const struct opt_slot block_adam_slots[BLOCK_ADAM_SLOTS];
             "rows of a block (granularity: head). auto: those of one attention head in attn.q and attn.k, one row in other tensors", true  \
     }
 
+/* The middle of their equations: moments and direction. */
+#define BLOCK_ADAM_EQUATIONS                                                                                                               \
+    "m <- b1 m + (1 - b1) g\n"                                                                                                             \
+    "v <- b2 v + (1 - b2) mean of g^2 over what shares v (granularity)\n"                                                                  \
+    "u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps);  amsgrad: the largest v so far in place of v\n"                                    \
+    "nadam optax: b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t) in place of m / (1 - b1^t)\n"                                            \
+    "nadam torch: mu(t+1) m / (1 - P mu(t+1)) + (1 - mu(t)) g / (1 - P);  mu(t) = b1 (1 - 0.96^(t momentum_decay) / 2), "                  \
+    "P = mu(1) ... mu(t)\n"
+
 const char *block_adam_problem(const struct opt_rule *rule);
 int64_t block_adam_row_align(const struct param *p, const void *hyper);
 void block_adam_need(const struct param *p, const void *hyper, struct opt_need *out);
