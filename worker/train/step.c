@@ -150,7 +150,9 @@ static enum status apply_whole(const struct comm *shard, struct worker *w)
     const struct driver_messages out = driver_whole_out(w->driver);
     TRY(comm_messages_begin(shard, COMM_OPTIMIZER, out.sends, out.n_sends, out.recvs, out.n_recvs, &request));
     w->travelling = out.n_sends + out.n_recvs > 0;
+    parallel_set_poll(exchange_poll, w); /* or long messages would wait until the rest is done */
     driver_rest(w->driver);
+    parallel_set_poll(NULL, NULL);
     w->travelling = false;
     TRY(comm_wait(shard, &request));
     driver_whole_direct(w->driver);
