@@ -1,6 +1,7 @@
 #include "checkpoints.h"
 #include "common/base/check.h"
 #include "common/store/publish.h"
+#include "coordinator/session.h"
 #include <stdlib.h>
 
 enum { CONFIG_MOST = 1 << 20 };
@@ -50,4 +51,16 @@ enum status checkpoint_config(const struct state *state, struct text *out)
     if (s == ST_OK) text_add_bytes(out, bytes, (size_t)e->cols);
     free(bytes);
     return s;
+}
+
+enum status checkpoint_read_config(const char *path, struct arena *arena, struct config **out)
+{
+    struct state *state = NULL;
+    struct text yaml = { 0 };
+    TRY(state_open(path, &state));
+    enum status result = checkpoint_config(state, &yaml);
+    state_close(state);
+    if (result == ST_OK) result = session_config_stored(arena, path, &yaml, out);
+    text_free(&yaml);
+    return result;
 }

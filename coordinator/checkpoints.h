@@ -16,5 +16,7 @@ enum status checkpoints_save(const struct comm *world, const struct run_folder *
 enum status checkpoint_facts(const struct state *state, struct worker_facts *out) MUST_USE;
 /* The resolved configuration of the run, as YAML: a checkpoint stands alone. Fails: ST_DAMAGED. */
 enum status checkpoint_config(const struct state *state, struct text *out) MUST_USE;
+/* The same, read from a state.h5 into the arena. Local. Fails: ST_DAMAGED. */
+enum status checkpoint_read_config(const char *path, struct arena *arena, struct config **out) MUST_USE;
 
 #endif

@@ -90,19 +90,6 @@ enum status resume_find(const struct comm *world, struct session *s, const struc
 
 /* --- The state ---------------------------------------------------------------------------------------------------------------- */
 
-/* What the checkpoint says that it was made with; config.yaml may be newer. */
-static enum status checkpoint_before(struct session *s, const char *path, struct config **out)
-{
-    struct state *state = NULL;
-    struct text yaml = { 0 };
-    TRY(state_open(path, &state));
-    enum status result = checkpoint_config(state, &yaml);
-    state_close(state);
-    if (result == ST_OK) result = session_config_stored(&s->arena, path, &yaml, out);
-    text_free(&yaml);
-    return result;
-}
-
 static void say_resumed(const struct session *s, const struct run_folder *f, const struct worker_facts *facts, bool other_machine)
 {
     journal_say(f, "resumed", facts->step, "going on from step %lld of %lld", (long long)facts->step, (long long)s->config->run.steps);
@@ -125,7 +112,7 @@ enum status resume_load(const struct comm *world, struct session *s, const struc
     if (found->step > 0) {
         struct config *before = NULL;
         (void)publish_path(f->checkpoints, found->step, PUBLISH_FINAL, path);
-        TRY_ALL(world, checkpoint_before(s, path, &before));
+        TRY_ALL(world, checkpoint_read_config(path, &s->arena, &before)); /* config.yaml may be newer */
         TRY(worker_load(world, w, path, before, facts));
         other_machine = !digest_equal(facts->fingerprint, s->fingerprint);
         facts->lineage += other_machine;

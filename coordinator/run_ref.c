@@ -95,10 +95,16 @@ enum status run_ref_find(const struct comm *comm, const char *word, const char *
     return ST_OK;
 }
 
+static enum status state_path(const char *checkpoint, char path[H5_PATH])
+{
+    if (snprintf(path, H5_PATH, "%s/state.h5", checkpoint) >= H5_PATH) FAIL(ST_USAGE, "%s: the path is too long", checkpoint);
+    return ST_OK;
+}
+
 static enum status open_state(const char *checkpoint, struct state **state)
 {
     char path[H5_PATH];
-    if (snprintf(path, sizeof path, "%s/state.h5", checkpoint) >= (int)sizeof path) FAIL(ST_USAGE, "%s: the path is too long", checkpoint);
+    TRY(state_path(checkpoint, path));
     return state_open(path, state);
 }
 
@@ -129,14 +135,10 @@ void run_ref_choose_weights(struct config *config, const struct options *options
 
 static enum status read_config(const char *checkpoint, struct session *s)
 {
-    struct state *state = NULL;
-    struct text yaml = { 0 };
-    TRY(open_state(checkpoint, &state));
-    enum status result = checkpoint_config(state, &yaml);
-    state_close(state);
-    if (result == ST_OK) result = session_config_stored(&s->arena, checkpoint, &yaml, &s->config);
-    text_free(&yaml);
-    return result == ST_OK ? session_tokenizer(s) : result;
+    char path[H5_PATH];
+    TRY(state_path(checkpoint, path));
+    TRY(checkpoint_read_config(path, &s->arena, &s->config));
+    return session_tokenizer(s);
 }
 
 enum status run_ref_load(const struct comm *world, const char *word, const char *runs, enum worker_mode mode,
