@@ -130,6 +130,10 @@ enum status worker_save(const struct comm *world, struct worker *w, const char *
 enum status worker_load(const struct comm *world, struct worker *w, const char *path, const struct config *before,
                         struct worker_facts *facts) MUST_USE;
 
+/* The weights that this worker holds (of EVALUATE: those that eval.weights chooses), as safetensors under their own names.
+ * dtype: DT_F32, DT_BF16. Collective: yes, equal arguments. Fails: ST_IO. */
+enum status worker_export(const struct comm *world, struct worker *w, const char *path, enum dtype dtype) MUST_USE;
+
 int64_t worker_step_done(const struct worker *w); /* last applied or skipped step */
 int64_t worker_tokens_done(const struct worker *w);
 /* Facts of an open token file, for bits per byte and entropies. kind 0: train, 1: valid. */

@@ -1,5 +1,5 @@
-# The weights to evaluate may be others than those that are trained: running means, and what Schedule-Free means by its weights. The run, `eval`
-# and `generate` take them alike; digests are of what is trained.
+# The weights to evaluate may be others than those that are trained: running means, and what Schedule-Free means by its weights. The run, `eval`,
+# `generate` and `export` take them alike; digests are of what is trained.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
 make_data
 make_config 24
@@ -31,6 +31,17 @@ cmp one out || fail "other digest of weights at 2 ranks"
 expect 0 ranks 2 "$LAMINA" train tiny.yaml run.name=plain # the same training without the mean
 expect 0 "$LAMINA" hash --weights plain
 same "$(cut -c 1-32 out)" "$(cut -c 1-32 one)" "digest of trained weights with and without a mean"
+
+for weights in average trained; do # the same bytes at any number of ranks, and others for other weights
+    expect 0 "$LAMINA" export mean --weights $weights --out $weights.safetensors
+    expect 0 ranks 3 "$LAMINA" export mean --weights $weights --out again.safetensors
+    cmp $weights.safetensors again.safetensors || fail "other $weights weights exported at 3 ranks"
+done
+expect 0 "$LAMINA" export plain --out plain.safetensors
+cmp plain.safetensors trained.safetensors || fail "the trained weights exported are not those trained without a mean"
+! cmp -s average.safetensors trained.safetensors || fail "the mean exported is the trained weights"
+expect 2 "$LAMINA" export mean --out x --dtype fp23
+expect 6 ranks 2 "$LAMINA" export mean --out no/such/folder/x
 
 expect 0 "$LAMINA" generate mean --prompt word --temperature 0 --max-tokens 40
 expect 0 "$LAMINA" generate mean --prompt word --temperature 0 --max-tokens 40 --weights trained

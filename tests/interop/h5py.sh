@@ -5,6 +5,7 @@ python3 -c 'import h5py, numpy' 2>/dev/null || { echo "h5py or numpy is not inst
 make_data
 make_config 8
 expect 0 ranks 3 "$LAMINA" train tiny.yaml
+expect 0 ranks 2 "$LAMINA" export tiny --out tiny.safetensors
 python3 - <<'END'
 import h5py, json, numpy
 
@@ -28,4 +29,14 @@ with h5py.File(folder + "state.h5") as f:
     for name, d in weights.items():
         assert numpy.isfinite(d[...]).all() and d[...].any(), name
     assert bytes(f["config"][:]).decode().startswith("run:")
+
+    exported = open("tiny.safetensors", "rb").read()         # the same weights for programs that read safetensors
+    end = 8 + int.from_bytes(exported[:8], "little")
+    header = json.loads(exported[8:end])
+    assert header.pop("__metadata__") == {"format": "pt", "family": "llama", "step": "8"}
+    assert set(header) == set(weights)
+    for name, t in header.items():
+        begin, stop = (end + offset for offset in t["data_offsets"])
+        values = numpy.frombuffer(exported[begin:stop], dtype="<f4").reshape(t["shape"])
+        assert t["dtype"] == "F32" and (values == weights[name][...]).all(), name
 END
