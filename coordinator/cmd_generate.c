@@ -1,5 +1,6 @@
 /* lamina generate: text from a checkpoint, printed as it comes. Every rank sees every token, so all stop at the same one. */
 #include "common/base/check.h"
+#include "common/comm/agree.h"
 #include "coordinator/private.h"
 #include "coordinator/run_ref.h"
 #include "coordinator/utf8.h"
@@ -49,7 +50,8 @@ static const struct option_row generate_options[] = {
 
 /* The text so far; the same on every rank, printed by one. */
 struct stream {
-    const struct tokenizer *tokenizer;
+    struct decoder decoder;
+    enum status failed; /* what decoding said: it ends the text */
     struct text made;
     size_t printed, held; /* held: bytes that may be the beginning of a stop text */
     int64_t tokens;
@@ -93,8 +95,8 @@ static bool take_token(void *context, int32_t token)
 {
     struct stream *s = context;
     s->tokens++;
-    s->tokenizer->desc->decode(s->tokenizer, &token, 1, &s->made);
-    if (cut_at_stop(s)) return false;
+    s->failed = decoder_add(&s->decoder, &token, 1, &s->made);
+    if (s->failed || cut_at_stop(s)) return false;
     print_whole(s);
     return true;
 }
@@ -115,32 +117,44 @@ static void print_json(const struct stream *s, const char *prompt)
     text_free(&made);
 }
 
-static enum status generate_stream(const struct comm *world, const struct options *options, struct run_opened *o, struct stream *s)
+/* The tokens to go on from; without a prompt, what stands before a document in training. */
+static enum status encode_prompt(const struct tokenizer *t, const char *prompt, struct ids *ids)
 {
+    struct encoder *encoder;
+    TRY(encoder_open(t, &encoder));
+    const enum status s = encoder_add(encoder, (const unsigned char *)prompt, (int64_t)strlen(prompt), ids);
+    encoder_close(encoder);
+    TRY(s);
+    return ids->n > 0 ? ST_OK : ids_add(ids, t->end_of_document);
+}
+
+static enum status generate_stream(const struct comm *world, const struct options *options, struct run_opened *o, struct stream *s,
+                                   struct ids *ids)
+{
+    const struct tokenizer *const t = &o->session.tokenizer;
     const char *prompt = option_text(options, "prompt");
     const bool json = option_flag(options, "json");
-    const int64_t bytes = (int64_t)strlen(prompt);
-    int32_t *ids = arena_place_n(&o->session.arena, (size_t)bytes + 1, sizeof *ids);
-    int64_t n = s->tokenizer->desc->encode(s->tokenizer, (const unsigned char *)prompt, bytes, ids);
-    if (n == 0) ids[n++] = s->tokenizer->end_of_document; /* what stands before a document in training */
+    TRY_ALL(world, encode_prompt(t, prompt, ids));
     const struct generate_options how = { .max_tokens = option_integer(options, "max-tokens"),
                                           .temperature = option_number(options, "temperature"),
                                           .top_k = option_integer(options, "top-k"),
                                           .top_p = option_number(options, "top-p"),
                                           .seed = (uint64_t)option_integer(options, "seed"),
-                                          .stop_token = s->tokenizer->end_of_document,
+                                          .stop_token = t->end_of_document,
                                           .cached = !option_flag(options, "no-cache") };
+    s->decoder = (struct decoder){ .tokenizer = t, .inside = prompt[0] != '\0' };
     s->prints = comm_rank(world) == 0 && !json;
     s->n_stop = option_list(options, "stop", s->stop);
     for (int i = 0; i < s->n_stop; i++)
         if (strlen(s->stop[i]) > s->held + 1) s->held = strlen(s->stop[i]) - 1;
     if (s->prints) {
         struct text shown = { 0 };
-        text_add_printable(&shown, prompt, (size_t)bytes);
+        text_add_printable(&shown, prompt, strlen(prompt));
         if (shown.length > 0) (void)printf("%s", shown.data);
         text_free(&shown);
     }
-    TRY(worker_generate(world, o->worker, &how, ids, n, take_token, s));
+    TRY(worker_generate(world, o->worker, &how, ids->id, ids->n, take_token, s));
+    TRY_ALL(world, s->failed);
     print_until(s, s->made.length);
     if (s->prints) (void)printf("\n");
     if (json && comm_rank(world) == 0) print_json(s, prompt);
@@ -155,10 +169,12 @@ static void adjust(struct config *config, const struct options *options)
 
 static enum status generate_opened(const struct comm *world, const struct options *options, struct run_opened *o)
 {
-    struct stream stream = { .tokenizer = &o->session.tokenizer };
+    struct stream stream = { 0 };
+    struct ids prompt = { 0 };
     TRY(run_ref_load(world, options->operand[0], option_text(options, "folder"), WORKER_EVALUATE, adjust, options, o));
-    const enum status s = generate_stream(world, options, o, &stream);
+    const enum status s = generate_stream(world, options, o, &stream, &prompt);
     text_free(&stream.made);
+    ids_close(&prompt);
     return s;
 }
 

@@ -17,6 +17,7 @@ void session_open(struct session *s)
 
 void session_close(struct session *s)
 {
+    tokenizer_close(&s->tokenizer);
     if (s->arena.name != NULL) arena_close(&s->arena);
     *s = (struct session){ 0 };
 }

@@ -3,7 +3,6 @@
 #include "common/data/source.h"
 #include "common/data/tokenizer.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum status data_share(const char *text, double *out)
@@ -26,8 +25,8 @@ struct build {
     struct tokenizer tokenizer;
     struct cutter *cutter;
     struct tokens_writer *train, *valid;
-    int32_t *ids;
-    int64_t cap_ids;
+    struct encoder *encoder;
+    struct ids ids; /* of the document at hand */
     data_progress_fn progress;
     void *context;
     int64_t before, total; /* bytes of the files that are done, and of all */
@@ -42,16 +41,10 @@ static bool goes_to_valid(const struct build *b, const unsigned char *document, 
 static enum status take_document(void *context, const unsigned char *document, int64_t n)
 {
     struct build *const b = context;
-    const int64_t most = n + 2; /* encode may need one more than bytes, then the end mark */
-    if (most > b->cap_ids) {
-        b->cap_ids = 2 * most;
-        free(b->ids);
-        b->ids = malloc((size_t)b->cap_ids * sizeof *b->ids);
-        if (b->ids == NULL) FAIL(ST_IO, "no memory for the tokens of a document of %lld bytes", (long long)n);
-    }
-    int64_t count = b->tokenizer.desc->encode(&b->tokenizer, document, n, b->ids);
-    b->ids[count++] = b->tokenizer.end_of_document;
-    return tokens_append(goes_to_valid(b, document, n) ? b->valid : b->train, b->ids, count, document, n);
+    b->ids.n = 0;
+    TRY(encoder_add(b->encoder, document, n, &b->ids));
+    TRY(ids_add(&b->ids, b->tokenizer.end_of_document));
+    return tokens_append(goes_to_valid(b, document, n) ? b->valid : b->train, b->ids.id, b->ids.n, document, n);
 }
 
 static void note_progress(void *context, int64_t bytes_into_file)
@@ -114,6 +107,7 @@ static enum status build(struct arena *arena, struct build *b, struct data_built
     const struct data_build *const o = b->options;
     TRY(check_options(o));
     TRY(tokenizer_open(arena, o->tokenizer, &b->tokenizer));
+    TRY(encoder_open(&b->tokenizer, &b->encoder));
     TRY(cutter_open(o->document_start, &b->cutter));
     for (int i = 0; i < o->n_inputs; i++) { /* a wrong name is told before an hour of reading */
         int64_t bytes;
@@ -135,7 +129,9 @@ enum status data_build(const struct data_build *options, data_progress_fn progre
     tokens_abandon(b.train);
     tokens_abandon(b.valid);
     cutter_close(b.cutter);
-    free(b.ids);
+    ids_close(&b.ids);
+    encoder_close(b.encoder);
+    tokenizer_close(&b.tokenizer);
     arena_close(&arena);
     return s;
 }

@@ -17,18 +17,19 @@ static enum status bytes_open(struct arena *arena, const char *name, struct toke
     return ST_OK;
 }
 
-static int64_t bytes_encode(const struct tokenizer *t, const unsigned char *bytes, int64_t n, int32_t *ids)
+static enum status bytes_encode(const struct tokenizer *t, void *state, const unsigned char *bytes, int64_t n, struct ids *out)
 {
-    for (int64_t i = 0; i < n; i++) ids[i] = bytes[i];
-    return n;
+    TRY(ids_reserve(out, n));
+    int32_t *const id = out->id + out->n;
+    for (int64_t i = 0; i < n; i++) id[i] = bytes[i];
+    out->n += n;
+    return ST_OK;
 }
 
-static void bytes_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, struct text *out)
+static void bytes_decode(const struct tokenizer *t, bool first, int32_t id, struct text *out)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const char byte = (char)(unsigned char)ids[i];
-        if (ids[i] >= 0 && ids[i] < BYTES) text_add_bytes(out, &byte, 1);
-    }
+    const char byte = (char)(unsigned char)id;
+    text_add_bytes(out, &byte, 1);
 }
 
 const struct tokenizer_desc tokenizer_bytes = {
