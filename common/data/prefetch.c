@@ -1,33 +1,31 @@
+#include "prefetch.h"
 #include "common/base/check.h"
 #include "common/base/fault.h"
-#include "tokens.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Windows of consecutive samples, [count, T + 1]. */
-struct windows {
+/* Consecutive samples. */
+struct piece {
     int64_t first, count; /* count 0: nothing is known here */
-    int32_t *ids;
+    struct samples samples;
 };
 
 /* The thread owns `ahead` while it is busy, the caller otherwise; `lock` guards the change. */
 struct prefetch {
-    const struct tokens *tokens;
-    const struct order *order;
+    const struct corpus *corpus;
     int64_t batch;
-    struct windows now, ahead;
+    struct piece now, ahead;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool busy, ending;
 };
 
-static enum status read_windows(const struct prefetch *p, int64_t first, int64_t count, struct windows *out)
+static enum status read_samples(const struct prefetch *p, int64_t first, int64_t count, struct piece *out)
 {
-    const int64_t width = p->order->context + 1;
     out->count = 0;
-    for (int64_t i = 0; i < count; i++) TRY(tokens_read(p->tokens, order_position(p->order, first + i), width, out->ids + i * width));
+    for (int64_t i = 0; i < count; i++) TRY(corpus_sample(p->corpus, first + i, samples_from(out->samples, i, p->corpus->context)));
     out->first = first;
     out->count = count;
     return ST_OK;
@@ -44,7 +42,7 @@ static void *read_ahead(void *context)
         }
         const int64_t first = p->ahead.first, count = p->ahead.count;
         (void)pthread_mutex_unlock(&p->lock);
-        if (read_windows(p, first, count, &p->ahead)) status_clear(); /* the caller will read it again, and tell */
+        if (read_samples(p, first, count, &p->ahead)) status_clear(); /* the caller will read it again, and tell */
         (void)pthread_mutex_lock(&p->lock);
         p->busy = false;
         (void)pthread_cond_broadcast(&p->changed);
@@ -53,27 +51,37 @@ static void *read_ahead(void *context)
     return NULL;
 }
 
-enum status prefetch_open(const struct tokens *t, const struct order *o, int64_t sequences_per_batch, struct prefetch **out)
+static void place(struct piece *piece, int64_t samples, int64_t context)
+{
+    const size_t n = (size_t)samples * (size_t)context;
+    piece->samples = (struct samples){ calloc(n, sizeof(int32_t)), calloc(n, sizeof(int32_t)) };
+    CHECK(piece->samples.inputs != NULL && piece->samples.targets != NULL);
+}
+
+static void let_go(struct prefetch *p)
+{
+    struct piece *all[] = { &p->now, &p->ahead };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        free(all[i]->samples.inputs);
+        free(all[i]->samples.targets);
+    }
+    free(p);
+}
+
+enum status prefetch_open(const struct corpus *c, int64_t sequences_per_batch, struct prefetch **out)
 {
     *out = NULL;
     CHECK(sequences_per_batch > 0);
-    if (o->windows == 0)
-        FAIL(ST_DATA, "%s: holds %lld tokens, and one window of context %lld needs %lld; give more text or a shorter context", t->path,
-             (long long)t->n_tokens, (long long)o->context, (long long)o->context + 1);
     struct prefetch *const p = calloc(1, sizeof *p);
     CHECK(p != NULL);
-    const size_t ids = (size_t)sequences_per_batch * (size_t)(o->context + 1);
-    *p = (struct prefetch){ .tokens = t, .order = o, .batch = sequences_per_batch };
-    p->now.ids = calloc(ids, sizeof *p->now.ids);
-    p->ahead.ids = calloc(ids, sizeof *p->ahead.ids);
-    CHECK(p->now.ids != NULL && p->ahead.ids != NULL);
+    *p = (struct prefetch){ .corpus = c, .batch = sequences_per_batch };
+    place(&p->now, sequences_per_batch, c->context);
+    place(&p->ahead, sequences_per_batch, c->context);
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->changed, NULL);
     const int error = pthread_create(&p->thread, NULL, read_ahead, p);
     if (error) {
-        free(p->now.ids);
-        free(p->ahead.ids);
-        free(p);
+        let_go(p);
         FAIL(ST_IO, "the thread that reads ahead cannot be started: %s", strerror(error));
     }
     *out = p;
@@ -86,8 +94,8 @@ static enum status take(struct prefetch *p, int64_t first, int64_t count)
     (void)pthread_mutex_lock(&p->lock);
     while (p->busy) (void)pthread_cond_wait(&p->changed, &p->lock);
     (void)pthread_mutex_unlock(&p->lock);
-    if (p->ahead.first != first || p->ahead.count < count) return read_windows(p, first, count, &p->now);
-    const struct windows read = p->ahead;
+    if (p->ahead.first != first || p->ahead.count < count) return read_samples(p, first, count, &p->now);
+    const struct piece read = p->ahead;
     p->ahead = p->now;
     p->now = read;
     return ST_OK;
@@ -103,24 +111,14 @@ static void ask(struct prefetch *p, int64_t first, int64_t count)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-static void spread(const struct prefetch *p, int64_t real, int64_t count, int32_t *inputs, int32_t *targets)
-{
-    const int64_t T = p->order->context;
-    for (int64_t i = 0; i < real; i++) {
-        const int32_t *const window = p->now.ids + i * (T + 1);
-        memcpy(inputs + i * T, window, (size_t)T * sizeof *inputs);
-        memcpy(targets + i * T, window + 1, (size_t)T * sizeof *targets);
-    }
-    for (int64_t i = real * T; i < count * T; i++) inputs[i] = 0, targets[i] = -1;
-}
-
-enum status prefetch_batch(struct prefetch *p, int64_t first, int64_t count, int64_t limit, int64_t next, int32_t *inputs, int32_t *targets)
+enum status prefetch_batch(struct prefetch *p, int64_t first, int64_t count, int64_t limit, int64_t next, struct samples out)
 {
     CHECK(first >= 0 && count >= 0 && count <= p->batch);
     TRY(fault_here(FAULT_data_read));
-    const int64_t real = max_i64(0, min_i64(count, limit - first));
+    const int64_t context = p->corpus->context, real = max_i64(0, min_i64(count, limit - first));
     TRY(take(p, first, real));
-    spread(p, real, count, inputs, targets);
+    samples_copy(out, p->now.samples, real, context);
+    samples_pad(samples_from(out, real, context), count - real, context);
     const int64_t ahead = next < 0 ? 0 : max_i64(0, min_i64(count, limit - next));
     if (ahead > 0) ask(p, next, ahead);
     return ST_OK;
@@ -136,7 +134,5 @@ void prefetch_close(struct prefetch *p)
     (void)pthread_join(p->thread, NULL);
     (void)pthread_cond_destroy(&p->changed);
     (void)pthread_mutex_destroy(&p->lock);
-    free(p->now.ids);
-    free(p->ahead.ids);
-    free(p);
+    let_go(p);
 }

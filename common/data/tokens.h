@@ -5,7 +5,6 @@
 #include "common/base/arena.h"
 #include "common/base/digest.h"
 #include "common/base/str.h"
-#include "common/data/order.h"
 #include "common/tensor/tensor.h"
 
 struct tokens {
@@ -51,16 +50,5 @@ struct tokens_written {
     double entropy0, entropy1; /* known from tokens_seal on */
 };
 struct tokens_written tokens_written(const struct tokens_writer *w);
-
-/* The prefetch thread: reads the next microbatches' windows by byte offset, never calling HDF5 or MPI. */
-struct prefetch;
-/* All its memory is allocated here. t and o must outlive it. Fails: ST_DATA where the file holds no window, ST_IO. */
-enum status prefetch_open(const struct tokens *t, const struct order *o, int64_t sequences_per_batch, struct prefetch **out) MUST_USE;
-/* inputs and targets [B,T] of the B samples starting at sample index `first` (step * sequences + slot): targets are inputs shifted by one.
- * Hints the next request (-1: none) so that the thread reads ahead; a wrong hint costs time only. Samples at or past `limit` are padding:
- * inputs 0, targets -1 (no loss). count is at most sequences_per_batch. */
-enum status prefetch_batch(struct prefetch *p, int64_t first, int64_t count, int64_t limit, int64_t next, int32_t *inputs,
-                           int32_t *targets) MUST_USE;
-void prefetch_close(struct prefetch *p); /* legal on NULL */
 
 #endif

@@ -1,6 +1,6 @@
 /* Token files: what is written is read, by offset and ahead of time; what is not ours is refused. */
-#include "common/data/tokens.h"
 #include "common/base/rng.h"
+#include "common/data/prefetch.h"
 #include "common/store/folder.h"
 #include "common/store/h5.h"
 #include "tests/support/suite.h"
@@ -201,70 +201,75 @@ START_TEST(what_is_no_token_file_is_refused_with_its_name)
 }
 END_TEST
 
-/* --- prefetch ---------------------------------------------------------------------------------------------------------- */
+/* --- samples ----------------------------------------------------------------------------------------------------------- */
 
 enum { CONTEXT = 8, BATCH = 4 };
 
-static void check_batch(const struct order *o, int64_t first, int64_t count, int64_t limit, const int32_t *inputs, const int32_t *targets)
+static struct corpus open_corpus(int64_t n_tokens)
+{
+    struct corpus c = { .context = CONTEXT };
+    write_tokens(n_tokens, 257);
+    ck_assert_int_eq(stream_open(path, 11, 0, CONTEXT, &c.stream), ST_OK);
+    return c;
+}
+
+static void check_batch(const struct order *o, int64_t first, int64_t count, int64_t limit, struct samples s)
 {
     for (int64_t b = 0; b < count; b++)
         for (int64_t t = 0; t < CONTEXT; t++) {
             const bool real = first + b < limit;
             const int64_t at = real ? order_position(o, first + b) + t : 0;
-            ck_assert_int_eq(inputs[b * CONTEXT + t], real ? token_at(at, 257) : 0);
-            ck_assert_int_eq(targets[b * CONTEXT + t], real ? token_at(at + 1, 257) : -1);
+            ck_assert_int_eq(s.inputs[b * CONTEXT + t], real ? token_at(at, 257) : 0);
+            ck_assert_int_eq(s.targets[b * CONTEXT + t], real ? token_at(at + 1, 257) : -1);
         }
 }
 
 START_TEST(batches_are_right_whatever_was_hinted)
 {
-    struct tokens t;
     struct prefetch *p;
     int32_t inputs[BATCH * CONTEXT], targets[BATCH * CONTEXT];
-    write_tokens(2000, 257);
-    ck_assert_int_eq(tokens_open(path, false, &t), ST_OK);
-    const struct order o = order_make(11, 0, t.n_tokens, CONTEXT);
-    ck_assert_int_eq(prefetch_open(&t, &o, BATCH, &p), ST_OK);
+    const struct samples batch = { inputs, targets };
+    struct corpus c = open_corpus(2000);
+    ck_assert_int_eq(prefetch_open(&c, BATCH, &p), ST_OK);
     for (int64_t k = 0; k < 500; k++) {
         const uint64_t r = rng_u64((struct rng_key){ .seed = 9, .purpose = RNG_TEST }, 0, k);
         const int64_t first = k * BATCH, count = 1 + (int64_t)(r % BATCH), limit = first + (int64_t)(r >> 8) % 6;
         const int64_t hints[] = { first + BATCH, first + 1, -1, 0, first + BATCH + 1 }; /* the first is what will be asked for */
-        ck_assert_int_eq(prefetch_batch(p, first, count, limit, hints[(r >> 20) % 5], inputs, targets), ST_OK);
-        check_batch(&o, first, count, limit, inputs, targets);
+        ck_assert_int_eq(prefetch_batch(p, first, count, limit, hints[(r >> 20) % 5], batch), ST_OK);
+        check_batch(&c.stream.order, first, count, limit, batch);
     }
     prefetch_close(p);
-    tokens_close(&t);
+    corpus_close(&c);
 }
 END_TEST
 
 START_TEST(a_damaged_file_is_told_by_the_batch_that_needs_it)
 {
-    struct tokens t;
     struct prefetch *p;
     int32_t inputs[BATCH * CONTEXT], targets[BATCH * CONTEXT];
-    write_tokens(2000, 257);
-    ck_assert_int_eq(tokens_open(path, false, &t), ST_OK);
-    const struct order o = order_make(11, 0, t.n_tokens, CONTEXT);
-    ck_assert_int_eq(prefetch_open(&t, &o, BATCH, &p), ST_OK);
-    ck_assert_int_eq(truncate(path, (off_t)t.data_offset), 0);
+    struct corpus c = open_corpus(2000);
+    ck_assert_int_eq(prefetch_open(&c, BATCH, &p), ST_OK);
+    ck_assert_int_eq(truncate(path, (off_t)c.stream.tokens.data_offset), 0);
     enum status s = ST_OK;
-    for (int64_t k = 0; k < 3 && !s; k++) s = prefetch_batch(p, k * BATCH, BATCH, 1000, (k + 1) * BATCH, inputs, targets);
+    for (int64_t k = 0; k < 3 && !s; k++)
+        s = prefetch_batch(p, k * BATCH, BATCH, 1000, (k + 1) * BATCH, (struct samples){ inputs, targets });
     ck_assert_int_eq(s, ST_DATA);
     ck_assert_ptr_nonnull(strstr(status_text(), path)); /* though another thread met it first */
     prefetch_close(p);
-    tokens_close(&t);
+    corpus_close(&c);
 }
 END_TEST
 
 START_TEST(a_file_shorter_than_a_window_is_refused)
 {
-    struct tokens t;
-    struct prefetch *p;
+    struct stream s;
     write_tokens(CONTEXT, 257);
-    ck_assert_int_eq(tokens_open(path, false, &t), ST_OK);
-    const struct order o = order_make(1, 0, t.n_tokens, CONTEXT);
-    ck_assert_int_eq(prefetch_open(&t, &o, 1, &p), ST_DATA);
-    tokens_close(&t);
+    ck_assert_int_eq(stream_open(path, 1, 0, CONTEXT, &s), ST_DATA);
+    ck_assert_ptr_nonnull(strstr(status_text(), "one window of context 8 needs 9"));
+    write_tokens(CONTEXT + 1, 257);
+    ck_assert_int_eq(stream_open(path, 1, 0, CONTEXT, &s), ST_OK);
+    ck_assert_int_eq(stream_epoch(&s), 1);
+    stream_close(&s);
 }
 END_TEST
 

@@ -27,17 +27,9 @@ static struct windows share_windows(const struct worker *w, const struct tokens 
 /* Windows [first, first + n) into the token buffers; those past the last are padding. */
 static enum status read_windows(struct worker *w, const struct tokens *t, const struct windows *s, int64_t first, int64_t n)
 {
-    const int64_t time = w->plan->context;
-    for (int64_t i = 0; i < n; i++) {
-        int32_t *inputs = w->inputs + i * time, *targets = w->targets + i * time;
-        if (first + i >= s->n) {
-            memset(inputs, 0, (size_t)time * sizeof *inputs);
-            for (int64_t j = 0; j < time; j++) targets[j] = -1;
-            continue;
-        }
-        TRY(tokens_read(t, (first + i) * time, time, inputs));
-        TRY(tokens_read(t, (first + i) * time + 1, time, targets));
-    }
+    const int64_t context = w->plan->context, real = max_i64(0, min_i64(n, s->n - first));
+    for (int64_t i = 0; i < real; i++) TRY(samples_window(t, (first + i) * context, context, samples_from(w->batch, i, context)));
+    samples_pad(samples_from(w->batch, real, context), n - real, context);
     return ST_OK;
 }
 

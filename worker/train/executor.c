@@ -39,8 +39,8 @@ static struct tape_run bind(struct worker *w, int unit, int local)
                             .scratch = w->scratch_memory,
                             .shared = w->shared_memory,
                             .seconds = w->op_seconds[u->kind],
-                            .tokens = w->inputs + (int64_t)local * w->plan->micro_tokens,
-                            .targets = w->targets + (int64_t)local * w->plan->micro_tokens };
+                            .tokens = w->batch.inputs + (int64_t)local * w->plan->micro_tokens,
+                            .targets = w->batch.targets + (int64_t)local * w->plan->micro_tokens };
     if (head && w->drawing) {
         w->draw.first = (w->micro_begin + local) * w->plan->micro_tokens;
         run.draw = &w->draw;
@@ -97,7 +97,7 @@ static void backward(struct worker *w, const struct pass *pass, const struct act
 
 static void take_loss(struct worker *w, const struct pass *pass, int local)
 {
-    const int32_t *targets = w->targets + (int64_t)local * w->plan->micro_tokens;
+    const int32_t *targets = w->batch.targets + (int64_t)local * w->plan->micro_tokens;
     for (int64_t i = 0; i < w->plan->micro_tokens; i++) {
         if (targets[i] < 0) continue;
         super_add(pass->loss, (double)w->nll[i]);

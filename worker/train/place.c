@@ -138,8 +138,8 @@ static void place_activations(struct worker *w)
     w->pass_memory = arena_place(&w->pass, pass + temporary);
     w->scratch_memory = arena_place_n(&w->scratch, (size_t)w->threads, scratch);
     w->shared_memory = arena_place(&w->scratch, shared);
-    w->inputs = arena_place_n(&w->data, window * (size_t)plan->micro_tokens, sizeof *w->inputs);
-    w->targets = arena_place_n(&w->data, window * (size_t)plan->micro_tokens, sizeof *w->targets);
+    w->batch.inputs = arena_place_n(&w->data, window * (size_t)plan->micro_tokens, sizeof *w->batch.inputs);
+    w->batch.targets = arena_place_n(&w->data, window * (size_t)plan->micro_tokens, sizeof *w->batch.targets);
 }
 
 static struct program *programs_by_count(struct worker *w, const struct program_shape *shape)

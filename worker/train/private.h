@@ -9,7 +9,7 @@
 
 #include "common/comm/agree.h"
 #include "common/comm/slices.h"
-#include "common/data/tokens.h"
+#include "common/data/prefetch.h"
 #include "worker/optim/driver.h"
 #include "worker/tape.h"
 #include "worker/train/ends.h"
@@ -75,11 +75,11 @@ struct worker {
     unsigned char **gradient_of; /* [window] current gradient buffer of a microbatch, + a spare at [window] */
     float *nll;                  /* [B*T] of one microbatch */
     unsigned char *pass_memory, *scratch_memory, *shared_memory;
-    int32_t *inputs, *targets; /* [window * B * T] */
+    struct samples batch; /* [window * B, T] */
 
-    struct tokens train, valid[CONFIG_MAX_SOURCES];
+    struct corpus corpus;
+    struct tokens valid[CONFIG_MAX_SOURCES];
     int n_valid;
-    struct order order;
     struct prefetch *prefetch;
 
     int64_t step_done, tokens_done;

@@ -43,11 +43,8 @@ static enum status read_batch(struct worker *w, int64_t step, int64_t first, int
     const struct plan *plan = w->plan;
     const int64_t sample = (step - 1) * plan->sequences + first * plan->micro, next = sample + plan->sequences;
     enum status s = fault_here(FAULT_data_read);
-    if (!s && n > 0) s = prefetch_batch(w->prefetch, sample, n * plan->micro, INT64_MAX, next, w->inputs, w->targets);
-    if (s) {
-        memset(w->inputs, 0, (size_t)(n * plan->micro_tokens) * sizeof *w->inputs);
-        for (int64_t i = 0; i < n * plan->micro_tokens; i++) w->targets[i] = -1;
-    }
+    if (!s && n > 0) s = prefetch_batch(w->prefetch, sample, n * plan->micro, INT64_MAX, next, w->batch);
+    if (s) samples_pad(w->batch, n * plan->micro, plan->context);
     w->times.data += clock_seconds() - start;
     return s;
 }

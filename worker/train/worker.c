@@ -88,11 +88,10 @@ static enum status open_data(struct worker *w)
         TRY(check_vocab(w, &w->valid[i]));
     }
     if (w->mode == WORKER_EVALUATE || d->n_train == 0) return ST_OK;
-    TRY(tokens_open(d->train[0].path, false, &w->train));
-    TRY(check_vocab(w, &w->train));
-    w->order = order_make((uint64_t)w->plan->config->run.seed, 0, w->train.n_tokens, w->plan->context);
-    if (w->order.windows < 1) FAIL(ST_DATA, "%s: too short for a window of %lld tokens", w->train.path, (long long)w->plan->context);
-    return prefetch_open(&w->train, &w->order, w->plan->window * w->plan->micro, &w->prefetch);
+    w->corpus.context = w->plan->context;
+    TRY(stream_open(d->train[0].path, (uint64_t)w->plan->config->run.seed, 0, w->plan->context, &w->corpus.stream));
+    TRY(check_vocab(w, &w->corpus.stream.tokens));
+    return prefetch_open(&w->corpus, w->plan->window * w->plan->micro, &w->prefetch);
 }
 
 /* --- Weights --------------------------------------------------------------------------------------------------------- */
@@ -177,7 +176,7 @@ void worker_close(struct worker *w)
 {
     if (w == NULL) return;
     prefetch_close(w->prefetch);
-    if (w->train.path[0]) tokens_close(&w->train);
+    if (w->corpus.context > 0) corpus_close(&w->corpus);
     for (int i = 0; i < w->n_valid; i++) tokens_close(&w->valid[i]);
     comm_free(w->shard);
     comm_free(w->across);
@@ -188,7 +187,10 @@ void worker_close(struct worker *w)
 int64_t worker_step_done(const struct worker *w) { return w->step_done; }
 int64_t worker_tokens_done(const struct worker *w) { return w->tokens_done; }
 
-const struct tokens *worker_tokens(const struct worker *w, int kind, int index) { return kind == 0 ? &w->train : &w->valid[index]; }
+const struct tokens *worker_tokens(const struct worker *w, int kind, int index)
+{
+    return kind == 0 ? &w->corpus.stream.tokens : &w->valid[index];
+}
 
 void worker_counters(const struct worker *w, struct worker_counters *out)
 {
