@@ -19,7 +19,13 @@ void tape_begin(struct tape *t, struct arena *attributes, enum unit_kind kind, e
     t->cache_tokens = cache_tokens;
     t->embedding = embedding;
     t->attributes = attributes;
-    t->input = t->output = -1;
+    t->input = t->output = t->starts = -1;
+}
+
+void tape_separate(struct tape *t)
+{
+    CHECK(t->n_values == 0 && t->cache_tokens == 0);
+    t->separate = true;
 }
 
 static int add_value(struct tape *t, enum value_kind kind, struct tensor shape)
@@ -39,6 +45,13 @@ int tape_input(struct tape *t)
 int tape_tokens(struct tape *t) { return add_value(t, VALUE_TOKENS, tensor_make(DT_I32, 2, (int64_t[]){ t->batch, t->time }, NULL)); }
 
 int tape_targets(struct tape *t) { return add_value(t, VALUE_TARGETS, tensor_make(DT_I32, 2, (int64_t[]){ t->batch, t->time }, NULL)); }
+
+int tape_starts(struct tape *t)
+{
+    if (t->separate && t->starts < 0)
+        t->starts = add_value(t, VALUE_STARTS, tensor_make(DT_I32, 2, (int64_t[]){ t->batch, t->time }, NULL));
+    return t->starts;
+}
 
 static int add_param(struct tape *t, const struct unit_shape *unit, int param, bool tied)
 {

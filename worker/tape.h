@@ -15,6 +15,7 @@ enum value_kind {
     VALUE_BOUNDARY_OUT, /* activation that leaves it; the head's is the loss per token or the logits */
     VALUE_TOKENS,       /* input ids [B,T] */
     VALUE_TARGETS,      /* target ids [B,T], -1: no loss */
+    VALUE_STARTS,       /* place in its window where the document of each token begins [B,T] */
     VALUE_PARAM,
     VALUE_TEMPORARY, /* not read by backward */
     VALUE_SAVED      /* read by backward */
@@ -43,9 +44,10 @@ struct tape {
     enum tape_end end;
     enum dtype compute;
     int64_t batch, time, width, cache_tokens;
-    struct unit_shape unit;             /* parameters declared on the way */
-    const struct unit_shape *embedding; /* of the embedding unit, for a tied head; NULL while writing that one */
-    int n_values, n_ops, input, output; /* value numbers; -1: none yet */
+    struct unit_shape unit;                     /* parameters declared on the way */
+    const struct unit_shape *embedding;         /* of the embedding unit, for a tied head; NULL while writing that one */
+    bool separate;                              /* documents of a window are kept apart */
+    int n_values, n_ops, input, output, starts; /* value numbers; -1: none yet */
     struct tape_value value[TAPE_MAX_VALUES];
     struct tape_op op[TAPE_MAX_OPS];
     struct arena *attributes; /* attributes of ops live here */
@@ -59,11 +61,15 @@ struct tape {
 /* Start a tape for microbatches [batch, time]. attributes: not a measuring arena, they are read when ops infer their shapes. */
 void tape_begin(struct tape *t, struct arena *attributes, enum unit_kind kind, enum tape_end end, enum dtype compute,
                 const struct model_config *config, int64_t batch, int64_t time, int64_t cache_tokens, const struct unit_shape *embedding);
+/* Between tape_begin and what a family writes: a window may hold several documents, which do not see each other and whose positions count
+ * from their own first token. Without a cache. */
+void tape_separate(struct tape *t);
 
 /* What a family writes. Each returns a value number. */
 int tape_input(struct tape *t); /* boundary activation [B,T,C] */
 int tape_tokens(struct tape *t);
 int tape_targets(struct tape *t);
+int tape_starts(struct tape *t); /* the same value each time; -1 where a window is one document */
 int tape_param(struct tape *t, const char *name, enum role role, int n_dims, int64_t rows, int64_t cols, enum init init, double std);
 int tape_tied(struct tape *t, const char *name); /* a parameter of the embedding unit */
 /* One op; attr is copied (attr_bytes). Returns its first output. n_param parameters that must stand adjacent stand adjacent in declaration
@@ -88,10 +94,10 @@ struct tape_run {
     const void *tied_weights;       /* the embedding unit's, for a tied head */
     const struct exact_sink *sinks; /* [unit.n_params], sum NULL: frozen; backward only */
     const struct exact_sink *tied_sinks;
-    void *input, *output;     /* boundary activations; a recomputing forward writes output again (to the same bits) */
-    void *d_input, *d_output; /* their gradients; d_input NULL: not wanted */
-    const int32_t *tokens, *targets;
-    unsigned char *saved, *pass; /* regions of saved_bytes and max(forward_bytes, backward_bytes) */
+    void *input, *output;                     /* boundary activations; a recomputing forward writes output again (to the same bits) */
+    void *d_input, *d_output;                 /* their gradients; d_input NULL: not wanted */
+    const int32_t *tokens, *targets, *starts; /* starts: of a separate tape */
+    unsigned char *saved, *pass;              /* regions of saved_bytes and max(forward_bytes, backward_bytes) */
     unsigned char *scratch, *shared, *cache;
     int64_t position;
     const struct label_draw *draw; /* NULL: targets are given */

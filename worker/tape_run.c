@@ -26,6 +26,7 @@ static struct tensor value_view(const struct tape *t, const struct tape_run *run
     case VALUE_BOUNDARY_OUT: view.data = run->output; break;
     case VALUE_TOKENS: view.data = readable(run->tokens); break;
     case VALUE_TARGETS: view.data = readable(run->targets); break;
+    case VALUE_STARTS: view.data = readable(run->starts); break;
     case VALUE_PARAM: view.data = at(readable(value->tied ? run->tied_weights : run->weights), value->offset); break;
     case VALUE_TEMPORARY: view.data = at(run->pass, value->offset); break;
     case VALUE_SAVED: view.data = at(run->saved, value->offset); break;
@@ -119,8 +120,10 @@ static void print_value(const struct tape *t, int v, struct text *out)
         text_add(out, " %s%s", value->tied ? "tied:" : "", unit->param[value->param].name);
         return;
     }
-    static const char *const mark[] = { [VALUE_BOUNDARY_IN] = "in",  [VALUE_BOUNDARY_OUT] = "out", [VALUE_TOKENS] = "tokens",
-                                        [VALUE_TARGETS] = "targets", [VALUE_TEMPORARY] = "t",      [VALUE_SAVED] = "saved" };
+    static const char *const mark[] = {
+        [VALUE_BOUNDARY_IN] = "in", [VALUE_BOUNDARY_OUT] = "out", [VALUE_TOKENS] = "tokens", [VALUE_TARGETS] = "targets",
+        [VALUE_STARTS] = "starts",  [VALUE_TEMPORARY] = "t",      [VALUE_SAVED] = "saved"
+    };
     text_add(out, " %s%d[", mark[value->kind], v);
     for (int d = 0; d < value->shape.n_dims; d++) text_add(out, "%s%lld", d ? "," : "", (long long)value->shape.dim[d]);
     text_add(out, "]");

@@ -26,20 +26,26 @@ struct example {
     const void *attr;
     void (*reference)(const struct op_shape *s, const struct numbers *x);
     int n_in;
-    int64_t in_cols[2]; /* [B,T,cols]; 0: ids [B,T] below `vocab`, -1: targets */
+    int64_t in_cols[2]; /* [B,T,cols]; or ids [B,T] */
     int n_param;
     int64_t param[OP_MAX][2]; /* [rows, cols]; rows 0: 1-D */
 };
 enum { VOCAB = 29, CONTEXT = 160 };
+enum { IDS = 0, TARGETS = -1, STARTS = -2 }; /* ids: below VOCAB; below VOCAB or -1; where documents begin */
 
 /* --- References: straight from the formula, no tiles, no rounding ------------------------------------------------------ */
+
+/* The first place of its window that a token row may know of. */
+static int64_t start_of(const struct op_shape *s, const struct numbers *x, int64_t row) { return s->n_in == 2 ? x->ids[1][row] : 0; }
 
 static void reference_embedding(const struct op_shape *s, const struct numbers *x)
 {
     const int64_t C = s->param[0].dim[1], T = s->in[0].dim[1];
     for (int64_t r = 0; r < tensor_count(&s->in[0]); r++)
-        for (int64_t i = 0; i < C; i++)
-            x->out[0][r * C + i] = x->param[0][x->ids[0][r] * C + i] + (s->n_param == 2 ? x->param[1][r % T * C + i] : 0);
+        for (int64_t i = 0; i < C; i++) {
+            const int64_t position = r % T - start_of(s, x, r);
+            x->out[0][r * C + i] = x->param[0][x->ids[0][r] * C + i] + (s->n_param == 2 ? x->param[1][position * C + i] : 0);
+        }
 }
 
 static void normalize(double *y, const double *x, const double *gain, int64_t n, double mean, double eps)
@@ -106,7 +112,7 @@ static void reference_rope(const struct op_shape *s, const struct numbers *x)
     for (int64_t r = 0; r < tensor_rows(&s->in[0]); r++)
         for (int64_t h = 0; h < a->heads.heads + a->heads.kv_heads; h++)
             for (int64_t i = 0; i < half; i++) {
-                const double angle = (double)(r % T) * pow(a->base, -2.0 * (double)i / (double)D);
+                const double angle = (double)(r % T - start_of(s, x, r)) * pow(a->base, -2.0 * (double)i / (double)D);
                 const double *from = x->in[0] + r * W + h * D + i;
                 double *to = x->out[0] + r * W + h * D + i;
                 to[0] = from[0] * cos(angle) - from[half] * sin(angle);
@@ -126,13 +132,14 @@ static void reference_attention(const struct op_shape *s, const struct numbers *
                 const double *rows = x->in[0] + b * T * W, *q = rows + t * W + h * D;
                 const int64_t k = (H + h / (H / a->kv_heads)) * D, v = k + a->kv_heads * D;
                 double sum = 0, *o = x->out[0] + (b * T + t) * H * D + h * D;
-                for (int64_t u = 0; u <= t; u++) {
+                const int64_t start = start_of(s, x, b * T + t);
+                for (int64_t u = start; u <= t; u++) {
                     double score = 0;
                     for (int64_t i = 0; i < D; i++) score += q[i] * rows[u * W + k + i];
                     sum += p[u] = exp(score / sqrt((double)D));
                 }
                 for (int64_t i = 0; i < D; i++) o[i] = 0;
-                for (int64_t u = 0; u <= t; u++)
+                for (int64_t u = start; u <= t; u++)
                     for (int64_t i = 0; i < D; i++) o[i] += p[u] / sum * rows[u * W + v + i];
             }
     free(p);
@@ -194,8 +201,8 @@ static const struct heads_attr grouped = { 4, 2 }, plain = { 3, 3 };
 static const struct qk_norm_attr qk = { { 4, 2 }, 1e-5 };
 static const struct rope_attr rope = { { 4, 2 }, 1e4 };
 static const struct example examples[] = {
-    { &op_embedding, NULL, reference_embedding, 1, { 0 }, 1, { { VOCAB, 11 } } },
-    { &op_embedding, NULL, reference_embedding, 1, { 0 }, 2, { { VOCAB, 11 }, { CONTEXT, 11 } } },
+    { &op_embedding, NULL, reference_embedding, 1, { IDS }, 1, { { VOCAB, 11 } } },
+    { &op_embedding, NULL, reference_embedding, 1, { IDS }, 2, { { VOCAB, 11 }, { CONTEXT, 11 } } },
     { &op_rmsnorm, &norm, reference_rmsnorm, 1, { 13 }, 1, { { 0, 13 } } },
     { &op_layernorm, &norm, reference_layernorm, 1, { 13 }, 2, { { 0, 13 }, { 0, 13 } } },
     { &op_linear, &one, reference_linear, 1, { 9 }, 1, { { 14, 9 } } },
@@ -208,8 +215,12 @@ static const struct example examples[] = {
     { &op_gelu, NULL, reference_gelu, 1, { 17 }, 0, { { 0 } } },
     { &op_swiglu, NULL, reference_swiglu, 1, { 22 }, 0, { { 0 } } },
     { &op_add, NULL, reference_add, 2, { 15, 15 }, 0, { { 0 } } },
-    { &op_head_loss, NULL, reference_head_loss, 2, { 7, -1 }, 1, { { VOCAB, 7 } } },
+    { &op_head_loss, NULL, reference_head_loss, 2, { 7, TARGETS }, 1, { { VOCAB, 7 } } },
     { &op_logits, NULL, reference_logits, 1, { 7 }, 1, { { VOCAB, 7 } } },
+    { &op_embedding, NULL, reference_embedding, 2, { IDS, STARTS }, 2, { { VOCAB, 11 }, { CONTEXT, 11 } } },
+    { &op_rope, &rope, reference_rope, 2, { 8 * 6, STARTS }, 0, { { 0 } } },
+    { &op_attention, &grouped, reference_attention, 2, { 8 * 5, STARTS }, 0, { { 0 } } },
+    { &op_attention, &plain, reference_attention, 2, { 9 * 7, STARTS }, 0, { { 0 } } },
 };
 enum { N_EXAMPLES = sizeof examples / sizeof *examples };
 static const struct {
@@ -257,10 +268,29 @@ static void fill(const struct tensor *t, uint32_t stream, double scale)
     for (int64_t i = 0; i < tensor_count(t); i++) set_value(t, i, (double)bf16_to_f32(f32_to_bf16((float)(scale * uniform(stream, i)))));
 }
 
-static void fill_ids(const struct tensor *t, bool targets)
+/* Documents of growing length in one window, two in the next, a short and a long one in the third. */
+static bool begins_document(int64_t window, int64_t t, int64_t T)
 {
+    if (window % 3 == 1) return t == T * 2 / 3;
+    if (window % 3 == 2) return t == T / 15;
+    int64_t begin = 0;
+    for (int64_t length = 1; begin < t; length++) begin += length;
+    return begin == t;
+}
+
+static void fill_starts(const struct tensor *t)
+{
+    const int64_t T = t->dim[1];
+    int32_t *starts = tensor_i32(t);
     for (int64_t i = 0; i < tensor_count(t); i++)
-        tensor_i32(t)[i] = targets && i % 7 == 3 ? -1 : (int32_t)((uniform(77, i) + 1) / 2 * VOCAB);
+        starts[i] = i % T == 0 ? 0 : begins_document(i / T, i % T, T) ? (int32_t)(i % T) : starts[i - 1];
+}
+
+static void fill_ids(const struct tensor *t, int64_t kind)
+{
+    if (kind == STARTS) fill_starts(t);
+    for (int64_t i = 0; kind != STARTS && i < tensor_count(t); i++)
+        tensor_i32(t)[i] = kind == TARGETS && i % 7 == 3 ? -1 : (int32_t)((uniform(77, i) + 1) / 2 * VOCAB);
 }
 
 static void place(struct tensor *t) { t->data = arena_place(&arena, tensor_bytes(t)); }
@@ -292,7 +322,7 @@ static struct instance *instance_of(const struct example *e, int64_t B, int64_t 
         if (e->in_cols[i] > 0)
             place(&c->d_in[i]), fill(&c->in[i], (uint32_t)i, 2 * scale);
         else
-            fill_ids(&c->in[i], e->in_cols[i] < 0), x->numbers.ids[i] = tensor_i32(&c->in[i]);
+            fill_ids(&c->in[i], e->in_cols[i]), x->numbers.ids[i] = tensor_i32(&c->in[i]);
         x->numbers.in[i] = doubles(&c->in[i]);
     }
     size_t param_bytes = 0;
@@ -564,7 +594,7 @@ END_TEST
 START_TEST(the_head_adds_once_per_chunk)
 {
     enum { V = 70000, C = 6, B = 2, T = 256, M = B * T };
-    const struct example big = { &op_head_loss, NULL, reference_head_loss, 2, { C, -1 }, 1, { { V, C } } };
+    const struct example big = { &op_head_loss, NULL, reference_head_loss, 2, { C, TARGETS }, 1, { { V, C } } };
     struct instance *x = instance_of(&big, B, T, DT_F32, 0.5);
     ck_assert_int_eq(x->shape.contributions, 2);
     run(x);
@@ -639,6 +669,118 @@ START_TEST(positions_count_from_the_cache)
 }
 END_TEST
 
+/* --- Documents kept apart ------------------------------------------------------------------------------------------------------ */
+
+static const struct example *separate(int i)
+{
+    const struct example *e = &examples[N_EXAMPLES - 4 + i];
+    ck_assert(e->n_in == 2 && e->in_cols[1] == STARTS);
+    return e;
+}
+enum { N_SEPARATE = 4 };
+
+/* Where a token row of a tensor [B,T] or [B,T,cols] stands. */
+static void *rows_at(const struct tensor *t, int64_t row)
+{
+    return (unsigned char *)t->data + (size_t)(row * tensor_count(t) / (t->dim[0] * t->dim[1])) * dtype_bytes(t->dtype);
+}
+
+/* The rows of one document of x in a window of their own. */
+static struct instance *alone(const struct instance *x, int64_t row, int64_t n)
+{
+    struct instance *y = instance_of(x->e, 1, n, x->shape.compute, 0.5);
+    memcpy(y->call.in[0].data, rows_at(&x->call.in[0], row), tensor_bytes(&y->call.in[0]));
+    memcpy(y->call.d_out[0].data, rows_at(&x->call.d_out[0], row), tensor_bytes(&y->call.d_out[0]));
+    memset(y->call.in[1].data, 0, tensor_bytes(&y->call.in[1]));
+    run(y);
+    return y;
+}
+
+/* Returns the end of the document that begins at this row. */
+static int64_t document_end(const struct instance *x, int64_t row)
+{
+    const int64_t T = x->shape.in[0].dim[1];
+    const int32_t *starts = x->numbers.ids[1];
+    int64_t end = row + 1;
+    while (end % T != 0 && starts[end] == starts[row]) end++;
+    return end;
+}
+
+/* Outputs and gradients of a packed window are those of its documents in windows of their own; parameters get the sum. */
+START_TEST(a_document_is_what_it_is_alone)
+{
+    struct instance *x = instance_of(separate(_i), sizes[1].B, sizes[1].T, DT_F32, 0.5);
+    run(x);
+    double *sums[OP_MAX];
+    for (int p = 0; p < x->e->n_param; p++) sums[p] = arena_place_n(&arena, (size_t)tensor_count(&x->call.param[p]), sizeof(double));
+    int64_t longest = 0, shortest = INT64_MAX;
+    for (int64_t row = 0, end; row < sizes[1].B * sizes[1].T; row = end) {
+        end = document_end(x, row);
+        const struct instance *y = alone(x, row, end - row);
+        const float *out = rows_at(&x->call.out[0], row), *d_in = x->e->in_cols[0] > 0 ? rows_at(&x->call.d_in[0], row) : NULL;
+        for (int64_t i = 0; i < tensor_count(&y->call.out[0]); i++)
+            ck_assert_double_eq_tol((double)out[i], value_at(&y->call.out[0], i), 1e-6);
+        for (int64_t i = 0; d_in != NULL && i < tensor_count(&y->call.d_in[0]); i++)
+            ck_assert_double_eq_tol((double)d_in[i], value_at(&y->call.d_in[0], i), 2e-6);
+        for (int p = 0; p < x->e->n_param; p++)
+            for (int64_t k = 0; k < tensor_count(&x->call.param[p]); k++) sums[p][k] += param_gradient(y, p, k);
+        longest = end - row > longest ? end - row : longest;
+        shortest = end - row < shortest ? end - row : shortest;
+    }
+    ck_assert(shortest == 1 && longest > 128); /* a document of one token, and one of several tiles */
+    for (int p = 0; p < x->e->n_param; p++)
+        for (int64_t k = 0; k < tensor_count(&x->call.param[p]); k++) ck_assert_double_eq_tol(param_gradient(x, p, k), sums[p][k], 1e-5);
+}
+END_TEST
+
+/* Not a number in one document reaches no other, forward or backward: nothing of a neighbour is even multiplied by zero. */
+START_TEST(nothing_passes_between_documents)
+{
+    const struct example *e = separate(_i);
+    if (e->in_cols[0] <= 0) return;
+    struct instance *good = instance_of(e, sizes[1].B, sizes[1].T, DT_F32, 0.5), *x = instance_of(e, sizes[1].B, sizes[1].T, DT_F32, 0.5);
+    run(good);
+    bool bad = false;
+    for (int64_t row = 0, end; row < sizes[1].B * sizes[1].T; row = end, bad = !bad) {
+        end = document_end(x, row);
+        for (int64_t i = row * e->in_cols[0]; bad && i < end * e->in_cols[0]; i++) set_value(&x->call.in[0], i, (double)NAN);
+    }
+    run(x);
+    bad = false;
+    for (int64_t row = 0, end; row < sizes[1].B * sizes[1].T; row = end, bad = !bad) {
+        end = document_end(x, row);
+        const size_t out_bytes = (size_t)(end - row) * (size_t)tensor_cols(&x->call.out[0]) * sizeof(float);
+        const size_t in_bytes = (size_t)(end - row) * (size_t)e->in_cols[0] * sizeof(float);
+        if (bad) {
+            ck_assert(isnan(*(const float *)rows_at(&x->call.out[0], row)));
+            continue;
+        }
+        ck_assert_mem_eq(rows_at(&x->call.out[0], row), rows_at(&good->call.out[0], row), out_bytes);
+        ck_assert_mem_eq(rows_at(&x->call.d_in[0], row), rows_at(&good->call.d_in[0], row), in_bytes);
+    }
+}
+END_TEST
+
+/* Windows that are one document each give the bits of the op without starts. */
+START_TEST(one_document_per_window_is_the_op_without_starts)
+{
+    const struct example *e = separate(_i);
+    struct example plainly = *e;
+    plainly.n_in = 1;
+    for (int type = 0; type < 2; type++) {
+        const enum dtype dtype = type == 0 ? DT_F32 : DT_BF16;
+        struct instance *x = instance_of(e, sizes[1].B, sizes[1].T, dtype, 0.5),
+                        *y = instance_of(&plainly, sizes[1].B, sizes[1].T, dtype, 0.5);
+        memset(x->call.in[1].data, 0, tensor_bytes(&x->call.in[1]));
+        run(x);
+        run(y);
+        assert_same_tensor(&x->call.out[0], &y->call.out[0]);
+        assert_same_tensor(&x->call.d_in[0], &y->call.d_in[0]);
+        for (int p = 0; p < e->n_param; p++) ck_assert_mem_eq(x->call.sink[p].sum, y->call.sink[p].sum, x->sink_bytes[p]);
+    }
+}
+END_TEST
+
 static void setup(void) { arena_open_growing(&arena, "ops"); }
 static void teardown(void) { arena_close(&arena); }
 
@@ -663,6 +805,9 @@ int main(void)
     tcase_add_test(c, the_head_adds_once_per_chunk);
     tcase_add_loop_test(c, attention_with_a_cache_is_attention, 0, 2);
     tcase_add_test(c, positions_count_from_the_cache);
+    tcase_add_loop_test(c, a_document_is_what_it_is_alone, 0, N_SEPARATE);
+    tcase_add_loop_test(c, nothing_passes_between_documents, 0, N_SEPARATE);
+    tcase_add_loop_test(c, one_document_per_window_is_the_op_without_starts, 0, N_SEPARATE);
     Suite *s = suite_create("ops");
     suite_add_tcase(s, c);
     return suite_main(s, CK_NOFORK);

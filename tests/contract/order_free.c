@@ -54,7 +54,7 @@ static void setup(void)
                                          .vocab = VOCAB,
                                          .norm_eps = 1e-5,
                                          .rope_base = 1e4 };
-    model_step_init(&model, &arena, &config, DT_F32, B, T);
+    model_step_init(&model, &arena, &config, DT_F32, B, T, NULL);
     n_elements = 0;
     for (int p = 0; p < model.partition.n_params; p++) n_elements += model.partition.params[p].rows * model.partition.params[p].cols;
     for (int m = 0; m < MICROBATCHES; m++) {

@@ -17,9 +17,14 @@ MODELS = {
     "llama": dict(family="llama", width=60, layers=2, heads=6, kv_heads=2, mlp=91, context=19, tie=0, qkv_bias=1, qk_norm=1),
     "llama_tied": dict(family="llama", width=42, layers=3, heads=3, kv_heads=1, mlp=77, context=19, tie=1, qkv_bias=0, qk_norm=0),
 }
+SEPARATE = {  # several documents in a window: positions begin anew with each, and none sees another
+    "gpt2_separate": dict(family="gpt2", width=20, layers=1, heads=2, kv_heads=2, mlp=33, context=23, tie=1, qkv_bias=0, qk_norm=0),
+    "llama_separate": dict(family="llama", width=24, layers=2, heads=4, kv_heads=2, mlp=37, context=19, tie=0, qkv_bias=0, qk_norm=0),
+}
+DOCUMENTS = [[7, 12], [1, 2, 5, 11], [4, 4, 3, 1, 7]]  # lengths, by window
 VOCAB, BATCH, TIME, EPS, ROPE_BASE = 67, 3, 19, 1e-5, 1e4
 STEPS, LR, BETAS, ADAM_EPS, DECAY = 20, 3e-3, (0.9, 0.95), 1e-8, 0.1
-SAMPLES = 160  # values kept of a tensor, beside its largest, norm and sum
+SAMPLES, FEW_SAMPLES = 160, 40  # values kept of a tensor, beside its largest, norm and sum; of models with separate documents
 
 
 def uniform(name, count):
@@ -41,9 +46,16 @@ def batch(name):
     return torch.tensor(tokens).reshape(BATCH, TIME), torch.tensor(targets).reshape(BATCH, TIME)
 
 
+def starts(separate):
+    """The place in its window where the document of each token begins."""
+    lengths = DOCUMENTS if separate else [[TIME]] * BATCH
+    return torch.tensor(np.array([np.repeat(np.cumsum([0] + n[:-1]), n) for n in lengths]))
+
+
 class Model:
-    def __init__(self, m):
-        self.m, self.p = m, {}
+    def __init__(self, m, separate):
+        self.m, self.p, self.starts = m, {}, starts(separate)
+        self.positions = torch.arange(TIME) - self.starts
         gpt2, c, kv = m["family"] == "gpt2", m["width"], m["width"] // m["heads"] * m["kv_heads"]
         self.add("embedding.token.weight", VOCAB, c)
         if gpt2:
@@ -89,7 +101,7 @@ class Model:
     def rotate(self, x):
         d = x.shape[-1]
         frequency = ROPE_BASE ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
-        angle = torch.outer(torch.arange(TIME, dtype=torch.float64), frequency)
+        angle = self.positions[:, None, :, None].double() * frequency
         angle = torch.cat((angle, angle), -1)
         half = torch.cat((-x[..., d // 2 :], x[..., : d // 2]), -1)
         return x * angle.cos().float() + half * angle.sin().float()
@@ -108,7 +120,8 @@ class Model:
             q, k = self.rotate(q), self.rotate(k)
         k, v = (y.repeat_interleave(h // kv, 1) for y in (k, v))
         scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
-        scores = scores.masked_fill(torch.ones(TIME, TIME).triu(1).bool(), float("-inf"))
+        other = self.starts[:, None, :, None] != self.starts[:, None, None, :]
+        scores = scores.masked_fill(torch.ones(TIME, TIME).triu(1).bool() | other, float("-inf"))
         return self.linear((scores.softmax(-1) @ v).transpose(1, 2).reshape(BATCH, TIME, -1), b + "attn.o")
 
     def mlp(self, x, b):
@@ -119,7 +132,7 @@ class Model:
     def logits(self, tokens):
         x = F.embedding(tokens, self.p["embedding.token.weight"])
         if self.m["family"] == "gpt2":
-            x = x + self.p["embedding.position.weight"][:TIME]
+            x = x + F.embedding(self.positions, self.p["embedding.position.weight"])
         for i in range(self.m["layers"]):
             b = f"blocks.{i}."
             x = x + self.attention(self.norm(x, b + "norm1"), b)
@@ -132,15 +145,15 @@ def losses(logits, targets):
     return F.cross_entropy(logits.reshape(-1, VOCAB), targets.reshape(-1), ignore_index=-1, reduction="none")
 
 
-def write_tensor(out, name, values):
+def write_tensor(out, name, values, samples):
     values = values.detach().double().reshape(-1).numpy()
-    stride = -(-len(values) // SAMPLES) | 1
+    stride = -(-len(values) // samples) | 1
     out.write(f"tensor {name} {len(values)} {stride} {abs(values).max():.9g} {np.sqrt((values**2).sum()):.9g} {values.sum():.9g}\n")
     out.write(" ".join(f"{v:.9g}" for v in values[::stride]) + "\n")
 
 
-def train(m):
-    model = Model(m)
+def train(m, separate):
+    model = Model(m, separate)
     optimizer = torch.optim.AdamW(model.p.values(), lr=LR, betas=BETAS, eps=ADAM_EPS, weight_decay=DECAY, foreach=False)
     means = []
     for step in range(1, STEPS + 1):
@@ -153,8 +166,8 @@ def train(m):
     return torch.tensor(means, dtype=torch.float64)
 
 
-def write_model(folder, name, m):
-    model = Model(m)
+def write_model(folder, name, m, separate):
+    model, samples = Model(m, separate), FEW_SAMPLES if separate else SAMPLES
     tokens, targets = batch("golden")
     logits = model.logits(tokens)
     nll = losses(logits, targets)
@@ -163,16 +176,18 @@ def write_model(folder, name, m):
         out.write("# written by tests/golden/generate_model.py; tensor NAME COUNT STRIDE LARGEST NORM SUM, then every STRIDE-th value\n")
         out.write("model " + " ".join(str(v) for v in m.values()) + f" {VOCAB} {BATCH} {TIME} {EPS} {ROPE_BASE}\n")
         out.write(f"adamw {STEPS} {LR} {BETAS[0]} {BETAS[1]} {ADAM_EPS} {DECAY}\n")
-        write_tensor(out, "losses", nll)
-        write_tensor(out, "logits", logits[:, -1])
-        write_tensor(out, "steps", train(m))
+        if separate:
+            out.write("starts " + " ".join(str(s) for s in model.starts.reshape(-1).tolist()) + "\n")
+        write_tensor(out, "losses", nll, BATCH * TIME)
+        write_tensor(out, "logits", logits[:, -1], samples)
+        write_tensor(out, "steps", train(m, separate), STEPS)
         for parameter, value in model.p.items():
-            write_tensor(out, parameter, value.grad)
+            write_tensor(out, parameter, value.grad, samples)
 
 
 if __name__ == "__main__":
     torch.manual_seed(0)
     torch.set_num_threads(1)
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    for name, m in MODELS.items():
-        write_model(folder, name, m)
+    for name, m in (MODELS | SEPARATE).items():
+        write_model(folder, name, m, name in SEPARATE)

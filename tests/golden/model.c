@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = { "gpt2", "llama", "llama_tied" };
+static const char *const names[] = { "gpt2", "llama", "llama_tied", "gpt2_separate", "llama_separate" };
 enum { N_MODELS = sizeof names / sizeof *names, MOST_IDS = 64, MOST_SAMPLES = 256 };
 
 struct golden {
@@ -20,9 +20,24 @@ struct golden {
     struct model_config config;
     int64_t batch, time, steps;
     double lr, beta1, beta2, eps, decay;
+    int32_t ids[MOST_IDS], *starts; /* [B,T]; NULL: a window is one document */
 };
 
-static struct golden golden_open(const char *name)
+/* Where the documents of each window begin, if the file says so. */
+static void read_starts(struct golden *g)
+{
+    int found = 0;
+    (void)fscanf(g->file, " starts%n", &found);
+    if (found == 0) return;
+    for (int64_t i = 0; i < g->batch * g->time; i++) {
+        int start;
+        ck_assert_int_eq(fscanf(g->file, "%d", &start), 1);
+        g->ids[i] = start;
+    }
+    g->starts = g->ids;
+}
+
+static void golden_open(const char *name, struct golden *out)
 {
     const char *root = getenv("LAMINA_ROOT"); /* the project; set by CTest */
     char path[1024];
@@ -44,7 +59,8 @@ static struct golden golden_open(const char *name)
     ck_assert_int_eq(fscanf(g.file, " adamw %lld %lf %lf %lf %lf %lf", &n[9], &g.lr, &g.beta1, &g.beta2, &g.eps, &g.decay), 6);
     g.steps = n[9];
     ck_assert_int_le(g.batch * g.time, MOST_IDS);
-    return g;
+    *out = g;
+    read_starts(out);
 }
 
 /* The next tensor of the file: its facts, and every stride-th value. */
@@ -108,9 +124,10 @@ static void teardown(void) { arena_close(&arena); }
 
 START_TEST(losses_logits_and_gradients_are_torchs)
 {
-    struct golden g = golden_open(names[_i]);
+    struct golden g;
+    golden_open(names[_i], &g);
     struct model_step m;
-    model_step_init(&m, &arena, &g.config, DT_F32, g.batch, g.time);
+    model_step_init(&m, &arena, &g.config, DT_F32, g.batch, g.time, g.starts);
     int32_t tokens[MOST_IDS], targets[MOST_IDS];
     model_step_batch("golden", g.batch * g.time, g.config.vocab, tokens, targets);
     (void)model_step_run(&m, tokens, targets);
@@ -145,12 +162,13 @@ static void adamw(const struct golden *g, float *w, const float *gradient, doubl
 
 START_TEST(the_losses_of_twenty_steps_are_torchs)
 {
-    struct golden g = golden_open(names[_i]);
+    struct golden g;
+    golden_open(names[_i], &g);
     struct expected e;
     do ck_assert(expected_read(g.file, &e));
     while (strcmp(e.name, "steps") != 0);
     struct model_step m;
-    model_step_init(&m, &arena, &g.config, DT_F32, g.batch, g.time);
+    model_step_init(&m, &arena, &g.config, DT_F32, g.batch, g.time, g.starts);
     double *moments = arena_place_n(&arena, 2 * (size_t)m.partition.n_elements, sizeof *moments);
     for (int64_t step = 1; step <= g.steps; step++) {
         int32_t tokens[MOST_IDS], targets[MOST_IDS];
@@ -175,13 +193,14 @@ END_TEST
 /* bf16 has no golden of its own: it must stay near fp32. */
 START_TEST(bf16_is_near)
 {
-    struct golden g = golden_open(names[_i]);
+    struct golden g;
+    golden_open(names[_i], &g);
     (void)fclose(g.file);
     int32_t tokens[MOST_IDS], targets[MOST_IDS];
     model_step_batch("golden", g.batch * g.time, g.config.vocab, tokens, targets);
     struct model_step single, half;
-    model_step_init(&single, &arena, &g.config, DT_F32, g.batch, g.time);
-    model_step_init(&half, &arena, &g.config, DT_BF16, g.batch, g.time);
+    model_step_init(&single, &arena, &g.config, DT_F32, g.batch, g.time, g.starts);
+    model_step_init(&half, &arena, &g.config, DT_BF16, g.batch, g.time, g.starts);
     const double expected = model_step_run(&single, tokens, targets), loss = model_step_run(&half, tokens, targets);
     ck_assert_double_eq_tol(loss, expected, 0.01 * expected);
     for (int p = 0; p < single.partition.n_params; p++) {

@@ -35,6 +35,7 @@ static void write_tape(struct model_step *m, struct tape *t, enum unit_kind kind
 {
     tape_begin(t, m->arena, kind, end, m->compute, &m->config, m->batch, m->time, 0,
                kind == UNIT_EMBEDDING ? NULL : &m->shapes[UNIT_EMBEDDING]);
+    if (m->starts != NULL) tape_separate(t);
     model_find(m->config.family)->write(t, kind, &m->config);
     tape_layout(t, end == TAPE_LOSS, kind != UNIT_EMBEDDING);
 }
@@ -51,9 +52,9 @@ static void initial_weights(struct model_step *m)
 }
 
 void model_step_init(struct model_step *m, struct arena *arena, const struct model_config *config, enum dtype compute, int64_t batch,
-                     int64_t time)
+                     int64_t time, const int32_t *starts)
 {
-    *m = (struct model_step){ .config = *config, .compute = compute, .batch = batch, .time = time, .arena = arena };
+    *m = (struct model_step){ .config = *config, .compute = compute, .batch = batch, .time = time, .starts = starts, .arena = arena };
     size_t pass = 0, scratch = 0, shared = 0;
     for (int k = 0; k < UNIT_KINDS; k++) {
         write_tape(m, &m->tape[k], (enum unit_kind)k, TAPE_LOSS);
@@ -124,6 +125,7 @@ static struct tape_run bind(const struct model_step *m, int unit, const int32_t 
                               .output = unit == m->partition.n_units - 1 ? (void *)m->nll : m->boundary[unit],
                               .tokens = tokens,
                               .targets = targets,
+                              .starts = m->starts,
                               .saved = m->saved[unit],
                               .pass = m->pass,
                               .scratch = m->scratch,

@@ -10,6 +10,7 @@ struct model_step {
     struct model_config config;
     enum dtype compute;
     int64_t batch, time;
+    const int32_t *starts;                /* [B,T]: documents are kept apart; NULL: they are not */
     struct tape tape[UNIT_KINDS], logits; /* training tapes; the head that ends in logits */
     struct unit_shape shapes[UNIT_KINDS];
     struct partition partition;
@@ -23,9 +24,10 @@ struct model_step {
     unsigned char **saved, *pass, *scratch, *shared;
 };
 
-/* Places everything in the (growing) arena; weights from model_step_formula. */
+/* Places everything in the (growing) arena; weights from model_step_formula. starts: where the documents of each window begin, NULL: a
+ * window is one document. */
 void model_step_init(struct model_step *m, struct arena *arena, const struct model_config *config, enum dtype compute, int64_t batch,
-                     int64_t time);
+                     int64_t time, const int32_t *starts);
 /* Loss of each token into nll and gradients of their sum; returns the sum over tokens with a target, in double. */
 double model_step_run(struct model_step *m, const int32_t *tokens, const int32_t *targets);
 /* Logits of the last position into last. */

@@ -188,7 +188,7 @@ END_TEST
 START_TEST(no_walk_reads_what_it_did_not_write)
 {
     struct model_step m;
-    model_step_init(&m, &arena, &configs[_i], DT_F32, B, T);
+    model_step_init(&m, &arena, &configs[_i], DT_F32, B, T, NULL);
     int32_t tokens[B * T], targets[B * T];
     model_step_batch("tape", B * T, configs[_i].vocab, tokens, targets);
     const double loss = model_step_run(&m, tokens, targets);
@@ -251,7 +251,7 @@ START_TEST(cached_logits_are_those_of_the_whole_context)
 {
     const struct model_config *c = &configs[_i];
     struct model_step m;
-    model_step_init(&m, &arena, c, DT_F32, 1, T);
+    model_step_init(&m, &arena, c, DT_F32, 1, T, NULL);
     int32_t tokens[T], targets[T];
     model_step_batch("cache", T, c->vocab, tokens, targets);
     model_step_logits(&m, tokens);
@@ -271,6 +271,54 @@ START_TEST(cached_logits_are_those_of_the_whole_context)
 }
 END_TEST
 
+/* A tape of separate documents hands starts to what numbers or mixes tokens, and to nothing else. */
+START_TEST(starts_reach_what_is_placed)
+{
+    const bool learned = strcmp(configs[_i].family, "gpt2") == 0;
+    for (int kind = 0; kind < UNIT_KINDS; kind++) {
+        struct tape *t = arena_place(&arena, sizeof *t);
+        tape_begin(t, &arena, (enum unit_kind)kind, TAPE_LOSS, DT_F32, &configs[_i], B, T, 0, kind == UNIT_EMBEDDING ? NULL : &embedding);
+        tape_separate(t);
+        model_find(configs[_i].family)->write(t, (enum unit_kind)kind, &configs[_i]);
+        if (kind == UNIT_EMBEDDING) embedding = t->unit;
+        for (int o = 0; o < t->n_ops; o++) {
+            const char *name = t->op[o].desc->name;
+            const bool takes = strcmp(name, "attention") == 0 || strcmp(name, learned ? "embedding" : "rope") == 0;
+            ck_assert_int_eq(t->op[o].shape.n_in > 1 && t->value[t->op[o].in[1]].kind == VALUE_STARTS, takes);
+        }
+    }
+}
+END_TEST
+
+/* A model on a window of packed documents: losses and gradients are those of the documents in windows of their own. */
+START_TEST(packed_documents_are_documents_alone)
+{
+    static const int64_t lengths[] = { 5, 1, 7, 3 }; /* T in all */
+    int32_t tokens[T], targets[T], starts[T], zeros[T] = { 0 };
+    for (int64_t d = 0, t = 0, begin = 0; d < 4; begin += lengths[d++])
+        for (; t < begin + lengths[d]; t++) starts[t] = (int32_t)begin;
+    model_step_batch("packed", T, configs[_i].vocab, tokens, targets);
+    struct model_step packed;
+    model_step_init(&packed, &arena, &configs[_i], DT_F32, 1, T, starts);
+    (void)model_step_run(&packed, tokens, targets);
+    double *sums = arena_place_n(&arena, (size_t)packed.partition.n_elements, sizeof *sums);
+    for (int64_t d = 0, begin = 0; d < 4; begin += lengths[d++]) {
+        struct model_step alone;
+        model_step_init(&alone, &arena, &configs[_i], DT_F32, 1, lengths[d], d % 2 == 0 ? NULL : zeros);
+        (void)model_step_run(&alone, tokens + begin, targets + begin);
+        for (int64_t t = 0; t < lengths[d]; t++) ck_assert_double_eq_tol((double)packed.nll[begin + t], (double)alone.nll[t], 1e-5);
+        double *sum = sums;
+        for (int p = 0; p < alone.partition.n_params; p++)
+            for (int64_t i = 0; i < alone.partition.params[p].rows * alone.partition.params[p].cols; i++)
+                *sum++ += (double)model_step_gradients(&alone, p)[i];
+    }
+    const double *sum = sums;
+    for (int p = 0; p < packed.partition.n_params; p++)
+        for (int64_t i = 0; i < packed.partition.params[p].rows * packed.partition.params[p].cols; i++)
+            ck_assert_double_eq_tol((double)model_step_gradients(&packed, p)[i], *sum++, 1e-4);
+}
+END_TEST
+
 int main(void)
 {
     parallel_init();
@@ -287,6 +335,8 @@ int main(void)
     tcase_add_loop_test(c, no_walk_reads_what_it_did_not_write, 0, N_CONFIGS);
     tcase_add_loop_test(c, a_tape_prints_a_line_per_op, 0, N_CONFIGS);
     tcase_add_loop_test(c, cached_logits_are_those_of_the_whole_context, 0, N_CONFIGS);
+    tcase_add_loop_test(c, starts_reach_what_is_placed, 0, N_CONFIGS);
+    tcase_add_loop_test(c, packed_documents_are_documents_alone, 0, N_CONFIGS);
     Suite *s = suite_create("tape");
     suite_add_tcase(s, c);
     return suite_main(s, CK_NOFORK);

@@ -14,14 +14,14 @@ static void write_embedding(struct tape *t, const struct model_config *m)
     const int ids = tape_tokens(t);
     const int token = weight(t, "token.weight", m->tie ? ROLE_HEAD : ROLE_EMBEDDING, m->vocab, m->width, m->init_std);
     const int position = weight(t, "position.weight", ROLE_POSITION, m->context, m->width, m->init_std);
-    tape_output(t, tape_op(t, &op_embedding, NULL, 0, 1, &ids, 2, (int[]){ token, position }));
+    tape_output(t, placed(t, &op_embedding, NULL, 0, ids, 2, (int[]){ token, position }));
 }
 
 static int write_attention(struct tape *t, int x, const struct model_config *m)
 {
     const struct heads_attr heads = { m->heads, m->kv_heads };
     const int qkv = query_key_value(t, x, m, true);
-    const int mixed = tape_op(t, &op_attention, &heads, sizeof heads, 1, &qkv, 0, NULL);
+    const int mixed = placed(t, &op_attention, &heads, sizeof heads, qkv, 0, NULL);
     const int o = weight(t, "attn.o.weight", ROLE_ATTN_O, m->width, m->width, residual_std(m)),
               bias = vector(t, "attn.o.bias", ROLE_BIAS, m->width, INIT_ZERO);
     return linear(t, mixed, 1, &o, &bias);

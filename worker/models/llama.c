@@ -29,8 +29,8 @@ static int write_attention(struct tape *t, int x, const struct model_config *m)
     const struct rope_attr rope = { { m->heads, m->kv_heads }, m->rope_base };
     int qkv = query_key_value(t, x, m, m->qkv_bias);
     if (m->qk_norm) qkv = write_qk_norm(t, qkv, m);
-    qkv = tape_op(t, &op_rope, &rope, sizeof rope, 1, &qkv, 0, NULL);
-    const int mixed = tape_op(t, &op_attention, &rope.heads, sizeof rope.heads, 1, &qkv, 0, NULL);
+    qkv = placed(t, &op_rope, &rope, sizeof rope, qkv, 0, NULL);
+    const int mixed = placed(t, &op_attention, &rope.heads, sizeof rope.heads, qkv, 0, NULL);
     const int o = weight(t, "attn.o.weight", ROLE_ATTN_O, m->width, m->width, residual_std(m));
     return linear(t, mixed, 1, &o, NULL);
 }

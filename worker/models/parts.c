@@ -39,6 +39,12 @@ int query_key_value(struct tape *t, int x, const struct model_config *config, bo
     return linear(t, x, 3, w, bias ? b : NULL);
 }
 
+int placed(struct tape *t, const struct op_desc *op, const void *attr, size_t attr_bytes, int x, int n_param, const int param[])
+{
+    const int starts = tape_starts(t);
+    return tape_op(t, op, attr, attr_bytes, starts < 0 ? 1 : 2, (int[]){ x, starts }, n_param, param);
+}
+
 int unary(struct tape *t, const struct op_desc *op, int x) { return tape_op(t, op, NULL, 0, 1, &x, 0, NULL); }
 
 int add(struct tape *t, int a, int b) { return tape_op(t, &op_add, NULL, 0, 2, (int[]){ a, b }, 0, NULL); }

@@ -17,6 +17,8 @@ int vector(struct tape *t, const char *name, enum role role, int64_t cols, enum 
 int linear(struct tape *t, int x, int n, const int weights[], const int bias[]);
 /* q, k and v of x in one product: [B,T,(H+2Hk)*D]. */
 int query_key_value(struct tape *t, int x, const struct model_config *config, bool bias);
+/* An op that depends on where in its document a token stands, on x: where documents are kept apart it takes their starts as well. */
+int placed(struct tape *t, const struct op_desc *op, const void *attr, size_t attr_bytes, int x, int n_param, const int param[]);
 /* An op on one or two values without parameters. */
 int unary(struct tape *t, const struct op_desc *op, int x);
 int add(struct tape *t, int a, int b);

@@ -7,6 +7,8 @@
 
 /* Causal attention in tiles of queries by keys: no [T,T] tensor. Forward keeps a running maximum and sum per query (online softmax) and
  * saves lse = max + ln sum; backward makes the probabilities again, tile by tile, from lse. Tiles are fp32 for every stored type.
+ * Where documents are kept apart, the queries of a tile go document by document, each from the first key of its own on: what lies in other
+ * documents is not computed, and needs no mask.
  * With scores s = q k / sqrt(D), p = softmax(s), o = p v:
  *   dv = p^T do;  dp = do v^T;  ds = p (dp - delta), delta = sum do o;  dq = ds k / sqrt(D);  dk = ds^T q / sqrt(D). */
 enum {
@@ -52,9 +54,9 @@ static float *tiles_of(const struct op_call *c, const struct layout *l, int thre
 
 static void attention_infer(struct op_shape *s)
 {
-    CHECK(s->n_in == 1 && s->n_param == 0 && s->in[0].n_dims == 3);
+    CHECK(starts_fit(s) && s->n_param == 0 && s->in[0].n_dims == 3);
     const struct layout l = layout_of(s);
-    CHECK(l.width == (l.H + 2 * l.Hk) * l.D && l.H % l.Hk == 0);
+    CHECK(l.width == (l.H + 2 * l.Hk) * l.D && l.H % l.Hk == 0 && (s->n_in == 1 || l.capacity == 0));
     s->n_out = 1;
     s->out[0] = tensor_with_cols(&s->in[0], l.H * l.D);
     s->n_saved = 1;
@@ -119,6 +121,25 @@ static void multiply(const struct op_call *call, const struct layout *l, float *
 /* How many keys of the tile at `key` the query at absolute position `at` sees. */
 static int64_t visible(int64_t at, int64_t key, int64_t keys) { return max_i64(0, min_i64(keys, at - key + 1)); }
 
+/* The tokens from `first` on, before `last`, of one document, and the first key that they see. starts: of this window, or NULL. */
+struct part {
+    int64_t end, key;
+};
+static struct part part_of(const int32_t *starts, int64_t first, int64_t last)
+{
+    if (starts == NULL) return (struct part){ last, 0 };
+    const int32_t start = starts[first];
+    CHECK(start >= 0 && start <= first);
+    int64_t end = first + 1;
+    while (end < last && starts[end] == start) end++;
+    return (struct part){ end, start };
+}
+
+static const int32_t *window_starts(const struct op_call *c, const struct layout *l, int64_t b)
+{
+    return c->shape->n_in == 1 ? NULL : starts_of(c) + b * l->T;
+}
+
 /* --- Forward: a task is one tile of queries of one head ------------------------------------------------------------- */
 
 struct forward {
@@ -138,8 +159,9 @@ static struct view keys_view(const struct forward *f, int64_t b, int64_t kv, int
 struct queries {
     const struct op_call *call;
     const struct layout *l;
-    int64_t at;       /* absolute position of the first */
-    float *q, *o, *s; /* [QUERIES, D] scaled, [QUERIES, D], [QUERIES, KEYS] */
+    int64_t at; /* absolute position of the first */
+    struct view keys, values;
+    float *q, *o, *s, *k, *v; /* [QUERIES, D] scaled, [QUERIES, D], [QUERIES, KEYS], [KEYS, D] twice */
     float max[QUERIES];
     double sum[QUERIES];
 };
@@ -159,13 +181,27 @@ static void absorb_scores(struct queries *w, int64_t r, float *p, int64_t seen, 
     w->sum[r] += vec_softmax_body(p, p, w->max[r], seen);
 }
 
-/* Queries [first, first + rows) against n keys from position `key`. */
-static void absorb_keys(struct queries *w, int64_t first, int64_t rows, const float *k, const float *v, int64_t key, int64_t n)
+/* Queries [first, first + rows) against n keys from position `key`, which stand in k and v. */
+static void absorb_keys(struct queries *w, int64_t first, int64_t rows, int64_t key, int64_t n)
 {
     const int64_t D = w->l->D;
-    multiply(w->call, w->l, w->s, n, false, (struct operand){ w->q + first * D, D, false }, (struct operand){ k, D, true }, rows, n, D);
+    multiply(w->call, w->l, w->s, n, false, (struct operand){ w->q + first * D, D, false }, (struct operand){ w->k, D, true }, rows, n, D);
     for (int64_t r = 0; r < rows; r++) absorb_scores(w, first + r, w->s + r * n, visible(w->at + first + r, key, n), n);
-    multiply(w->call, w->l, w->o + first * D, D, true, (struct operand){ w->s, n, false }, (struct operand){ v, D, false }, rows, D, n);
+    multiply(w->call, w->l, w->o + first * D, D, true, (struct operand){ w->s, n, false }, (struct operand){ w->v, D, false }, rows, D, n);
+}
+
+/* Queries [first, end) of one document against its keys, which begin at position `key`. */
+static void absorb_document(struct queries *w, int64_t first, int64_t end, int64_t key)
+{
+    for (; key < w->at + end; key += KEYS) {
+        const int64_t n = min_i64(KEYS, w->at + end - key), step = key + n <= w->at + first ? end - first : STRIP;
+        panel_load(w->keys, key, n, w->l->D, w->k);
+        panel_load(w->values, key, n, w->l->D, w->v);
+        for (int64_t r = first; r < end; r += step) {
+            const int64_t some = min_i64(step, end - r), seen = visible(w->at + r + some - 1, key, n);
+            if (seen > 0) absorb_keys(w, r, some, key, seen);
+        }
+    }
 }
 
 static void forward_task(void *context, int64_t task, int thread)
@@ -178,24 +214,22 @@ static void forward_task(void *context, int64_t task, int thread)
 
     struct queries w = { .call = f->call, .l = l, .at = first + (l->capacity > 0 ? f->call->position : 0) };
     w.s = tiles_of(f->call, l, thread), w.q = w.s + QUERIES * KEYS, w.o = w.q + QUERIES * D;
-    float *k = w.o + QUERIES * D, *v = k + KEYS * D, *lse = tensor_f32(&f->call->saved[0]) + head * l->T;
+    w.k = w.o + QUERIES * D, w.v = w.k + KEYS * D;
+    w.keys = keys_view(f, b, h / (l->H / l->Hk), 0), w.values = keys_view(f, b, h / (l->H / l->Hk), 1);
+    const int32_t *starts = window_starts(f->call, l, b);
+    float *lse = tensor_f32(&f->call->saved[0]) + head * l->T;
 
-    queries_load(head_view(&f->call->in[0], l, l->width, b, h), first, rows, D, w.q, k);
+    queries_load(head_view(&f->call->in[0], l, l->width, b, h), first, rows, D, w.q, w.k);
     memset(w.o, 0, (size_t)(rows * D) * sizeof *w.o);
     for (int64_t r = 0; r < rows; r++) w.max[r] = -INFINITY, w.sum[r] = 0;
-    const struct view keys = keys_view(f, b, h / (l->H / l->Hk), 0), values = keys_view(f, b, h / (l->H / l->Hk), 1);
-    for (int64_t key = 0; key < w.at + rows; key += KEYS) {
-        const int64_t n = min_i64(KEYS, w.at + rows - key), step = key + n <= w.at ? rows : STRIP;
-        panel_load(keys, key, n, D, k);
-        panel_load(values, key, n, D, v);
-        for (int64_t r = 0; r < rows; r += step) {
-            const int64_t some = min_i64(step, rows - r), seen = visible(w.at + r + some - 1, key, n);
-            if (seen > 0) absorb_keys(&w, r, some, k, v, key, seen);
-        }
+    for (int64_t r = 0; r < rows;) {
+        const struct part p = part_of(starts, first + r, first + rows);
+        absorb_document(&w, r, p.end - first, p.key);
+        r = p.end - first;
     }
     for (int64_t r = 0; r < rows; r++) {
         const int64_t at = (b * l->T + first + r) * l->H * D + h * D;
-        float *y = row_open(&f->call->out[0], at, D, k);
+        float *y = row_open(&f->call->out[0], at, D, w.k);
         vec_scale(y, (float)(1 / w.sum[r]), w.o + r * D, D);
         row_store(&f->call->out[0], at, D, y);
         lse[first + r] = w.max[r] + scalar_log((float)w.sum[r]);
@@ -280,6 +314,18 @@ static void backward_tile(struct backward *w, int64_t first, int64_t r, int64_t 
     multiply(w->call, &w->l, w->dk + key * D, D, true, (struct operand){ ds, n, true }, q, n, D, rows);
 }
 
+/* Rows [r, end) of those queries, of one document whose keys begin at `key`. */
+static void backward_document(struct backward *w, int64_t first, int64_t r, int64_t end, int64_t key)
+{
+    for (; key < first + end; key += KEYS) {
+        const int64_t n = min_i64(KEYS, first + end - key), step = key + n <= first + r ? end - r : STRIP;
+        for (int64_t at = r; at < end; at += step) {
+            const int64_t some = min_i64(step, end - at), seen = visible(first + at + some - 1, key, n);
+            if (seen > 0) backward_tile(w, first, at, some, key, seen);
+        }
+    }
+}
+
 static void backward_queries(struct backward *w, int64_t h, int64_t first)
 {
     const struct layout *l = &w->l;
@@ -291,12 +337,11 @@ static void backward_queries(struct backward *w, int64_t h, int64_t first)
     for (int64_t r = 0; r < rows; r++)
         w->delta[r] = (float)vec_dot(w->d_out + r * D, row_load(out.tensor, out.first + (first + r) * out.ld, D, w->row), D);
     memset(w->dq, 0, (size_t)(rows * D) * sizeof *w->dq);
-    for (int64_t key = 0; key < first + rows; key += KEYS) {
-        const int64_t n = min_i64(KEYS, first + rows - key), step = key + n <= first ? rows : STRIP;
-        for (int64_t r = 0; r < rows; r += step) {
-            const int64_t some = min_i64(step, rows - r), seen = visible(first + r + some - 1, key, n);
-            if (seen > 0) backward_tile(w, first, r, some, key, seen);
-        }
+    const int32_t *starts = window_starts(w->call, l, w->b);
+    for (int64_t r = 0; r < rows;) {
+        const struct part p = part_of(starts, first + r, first + rows);
+        backward_document(w, first, r, p.end - first, p.key);
+        r = p.end - first;
     }
     const float scale = (float)(1 / sqrt((double)D));
     for (int64_t r = 0; r < rows; r++) {

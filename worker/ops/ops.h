@@ -5,6 +5,9 @@
 
 #include "common/plan/describe.h"
 
+/* Where documents are kept apart, ops that mix or number tokens (embedding with positions, rope, attention) take a second input: starts
+ * [B,T], the place in its window where the document of each token begins. Positions count from there, and attention sees nothing before. */
+
 /* tokens [B,T], params: token [V,C] (, position [context,C]) -> [B,T,C]. No attributes. */
 extern const struct op_desc op_embedding;
 

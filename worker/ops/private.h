@@ -35,6 +35,23 @@ static inline void *take(unsigned char **region, size_t bytes)
     return p;
 }
 
+/* Where documents are kept apart, ops that mix or number tokens have a second input: starts [B,T], the place in the window where the
+ * document of each token begins (0 <= start[t] <= t, growing). NULL: a window is one document. */
+static inline bool starts_fit(const struct op_shape *s)
+{
+    const struct tensor *starts = &s->in[1];
+    return s->n_in == 1 ||
+           (s->n_in == 2 && starts->dtype == DT_I32 && starts->dim[0] == s->in[0].dim[0] && starts->dim[1] == s->in[0].dim[1]);
+}
+static inline const int32_t *starts_of(const struct op_call *c) { return c->shape->n_in == 2 ? tensor_i32(&c->in[1]) : NULL; }
+/* The place of a token row in its document; what came before this call is not counted. */
+static inline int64_t place_in_document(const int32_t *starts, int64_t row, int64_t T)
+{
+    const int64_t start = starts != NULL ? starts[row] : 0;
+    CHECK(start >= 0 && start <= row % T);
+    return row % T - start;
+}
+
 /* The same rows with another last dimension, in the compute type. */
 struct tensor tensor_with_cols(const struct tensor *t, int64_t cols);
 

@@ -31,7 +31,7 @@ static struct rotation rotation_of(const struct op_call *c, const struct op_shap
 static void rope_infer(struct op_shape *s)
 {
     const struct rotation r = rotation_of(NULL, s);
-    CHECK(s->n_in == 1 && s->n_param == 0 && s->in[0].n_dims == 3 && r.D % 2 == 0);
+    CHECK(starts_fit(s) && s->n_param == 0 && s->in[0].n_dims == 3 && r.D % 2 == 0);
     s->n_out = 1;
     s->out[0] = s->in[0];
     s->scratch_bytes = 3 * floats(r.width);
@@ -66,8 +66,9 @@ static void rotate_task(void *context, int64_t block, int thread)
     const struct rotation *r = context;
     float *x_row = thread_scratch(r->call, thread), *y = x_row + r->width, *spare = y + r->width;
     const int64_t half = r->D / 2;
+    const int32_t *starts = starts_of(r->call);
     for (int64_t row = block_first(block); row < block_last(block, r->rows); row++) {
-        const int64_t first = row * r->width, t = row % r->T;
+        const int64_t first = row * r->width, t = place_in_document(starts, row, r->T);
         const float *x = row_load(r->in, first, r->width, x_row);
         for (int64_t h = 0; h < r->heads; h++)
             rotate_head(y + h * r->D, x + h * r->D, r->cosine + t * half, r->sine + t * half, r->backward ? -1.0F : 1.0F, half);
