@@ -20,6 +20,10 @@ static const struct option_row build_options[] = {
       .type = OPTION_TEXT,
       .arg = "REGEX",
       .help = "a line that begins like this begins a document; else a file is one" },
+    { .name = "max-unpacked",
+      .type = OPTION_TEXT,
+      .arg = "SIZE",
+      .help = "how much a packed file may unpack to, as 40GB; not given: 1 GiB and a hundred times its size" },
     { 0 },
 };
 
@@ -51,6 +55,7 @@ static enum status build_run(const struct options *options)
     const bool tty = isatty(STDERR_FILENO) && !environment_launched();
     if (how.out == NULL) FAIL(ST_USAGE, "--out OUT.h5 is missing");
     if (option_given(options, "valid-share") && how.valid_out == NULL) FAIL(ST_USAGE, "--valid-share needs --valid-out V.h5");
+    if (option_given(options, "max-unpacked")) TRY(str_to_bytes(option_text(options, "max-unpacked"), &how.max_unpacked));
     TRY(data_share(option_text(options, "valid-share"), &how.valid_share));
     const enum status s = data_build(&how, tty ? show_progress : NULL, NULL, &built);
     if (tty) (void)fprintf(stderr, "\r\033[K");
@@ -63,7 +68,7 @@ static enum status build_run(const struct options *options)
 const struct command command_data_build = {
     .name = "data build",
     .group = "things",
-    .summary = "Turn text files (.txt, .gz, .dz) into token files",
+    .summary = "Turn text files (.txt; packed as .gz, .dz, .zst, .bz2, .xz) into token files",
     .rules = { .rows = build_options, .least = 1, .most = -1, .usage = "--out OUT.h5 [options] FILE ..." },
     .example = "lamina data build --out train.h5 --valid-out valid.h5 --document-start '^\\S' gcide.dict.dz",
     .local = build_run,

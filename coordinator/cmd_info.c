@@ -1,5 +1,6 @@
 /* lamina info: what this program is made of and what it finds on this machine. Needs no MPI. */
 #include "common/base/parallel.h"
+#include "common/data/packed.h"
 #include "common/math/product.h"
 #include "coordinator/environment.h"
 #include "coordinator/metrics_file.h"
@@ -69,6 +70,11 @@ static void library_facts(struct facts *f)
     for (size_t i = 0; i < sizeof optional_libraries / sizeof optional_libraries[0]; i++)
         fact(f, optional_libraries[i].name, "%s%s",
              optional_libraries[i].present ? "built in" : "not built in: ", optional_libraries[i].lost);
+    for (const struct packed_desc *const *row = packed_table; *row != NULL; row++)
+        if ((*row)->lacking != NULL)
+            fact(f, (*row)->name, "not built in: data build refuses %s", (*row)->endings[0]);
+        else if ((*row)->begins != NULL)
+            fact(f, (*row)->name, "built in");
 }
 
 static void machine_facts(struct facts *f, const struct session *s)

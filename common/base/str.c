@@ -137,6 +137,29 @@ enum status str_to_f64(const char *text, double *out)
     return ST_OK;
 }
 
+enum status str_to_bytes(const char *text, int64_t *out)
+{
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = { { "", 1 },      { "B", 1 },        { "kB", 1e3 },     { "MB", 1e6 },     { "GB", 1e9 },
+                  { "TB", 1e12 }, { "KiB", 0x1p10 }, { "MiB", 0x1p20 }, { "GiB", 0x1p30 }, { "TiB", 0x1p40 } };
+    const size_t digits = strspn(text, "0123456789.");
+    const char *const unit = text + digits + strspn(text + digits, " ");
+    char number[32];
+    double value;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(unit, units[i].name) != 0 || digits == 0 || digits >= sizeof number) continue;
+        (void)snprintf(number, sizeof number, "%.*s", (int)digits, text);
+        TRY(str_to_f64(number, &value));
+        value *= units[i].bytes;
+        if (!(value >= 1 && value < 0x1p63)) break;
+        *out = (int64_t)value;
+        return ST_OK;
+    }
+    FAIL(ST_USAGE, "'%.40s' is not a size: give bytes, or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB", text);
+}
+
 /* ---- numbers out ---- */
 
 char *str_bytes(char *buffer, size_t size, double bytes)

@@ -26,6 +26,8 @@ bool str_glob(const char *pattern, const char *name);
 /* Whole-string numbers. Fails: ST_USAGE with a sentence; *out untouched. */
 enum status str_to_i64(const char *text, int64_t *out) MUST_USE;
 enum status str_to_f64(const char *text, double *out) MUST_USE;
+/* A size above 0: "4096", "10 GB" (10^9), "1.5GiB" (2^30). Fails: ST_USAGE. */
+enum status str_to_bytes(const char *text, int64_t *out) MUST_USE;
 
 /* Human sizes and durations into a caller's buffer: "1.5 GiB", "3 min 20 s". Return buffer. */
 char *str_bytes(char *buffer, size_t size, double bytes);

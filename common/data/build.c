@@ -75,7 +75,7 @@ static enum status read_inputs(struct build *b)
 {
     for (int i = 0; i < b->options->n_inputs; i++) {
         int64_t bytes;
-        TRY(source_read(b->options->inputs[i], b->cutter, take_document, note_progress, b));
+        TRY(source_read(b->options->inputs[i], b->options->max_unpacked, b->cutter, take_document, note_progress, b));
         TRY(source_size(b->options->inputs[i], &bytes));
         b->before += bytes;
     }

@@ -5,8 +5,9 @@
 #include "common/data/tokens.h"
 
 struct data_build {
-    const char *const *inputs; /* .txt, .gz, .dz */
+    const char *const *inputs; /* .txt, or packed (packed.h) */
     int n_inputs;
+    int64_t max_unpacked;        /* bytes that a packed file may unpack to; 0: packed_most */
     const char *tokenizer;       /* "bytes" */
     const char *out, *valid_out; /* valid_out NULL: everything is training text */
     double valid_share;          /* of the documents, in (0, 1) */

@@ -1,39 +1,33 @@
 #include "source.h"
 #include "common/base/check.h"
+#include "common/data/packed.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 enum { PART_BYTES = 1 << 20 };
 static const size_t document_most = (size_t)1 << 30;
 
 /* --- files ------------------------------------------------------------------------------------------------------------- */
 
-enum kind { KIND_TEXT, KIND_GZIP };
-static const struct {
-    const char *ending;
-    enum kind kind;
-} kinds[] = { { ".txt", KIND_TEXT }, { ".gz", KIND_GZIP }, { ".dz", KIND_GZIP } }; /* dictzip is gzip with an index in its header */
-
-static enum status find_kind(const char *path, enum kind *out)
+/* "neither .txt nor .gz nor ...", from the table. */
+static enum status refuse_name(const char *path)
 {
-    const size_t n = strlen(path);
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const size_t length = strlen(kinds[i].ending);
-        if (n <= length || strcmp(path + n - length, kinds[i].ending) != 0) continue;
-        *out = kinds[i].kind;
-        return ST_OK;
-    }
-    FAIL(ST_DATA, "%s: is neither .txt nor .gz nor .dz", path);
+    char known[256] = "";
+    for (const struct packed_desc *const *row = packed_table; *row != NULL; row++)
+        for (const char *const *ending = (*row)->endings; *ending != NULL; ending++)
+            (void)snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", known[0] != '\0' ? " nor " : "", *ending);
+    FAIL(ST_DATA, "%s: is neither %s", path, known);
 }
 
 enum status source_size(const char *path, int64_t *bytes)
 {
-    enum kind kind;
     struct stat info;
-    TRY(find_kind(path, &kind));
+    size_t stem;
+    (void)packed_kind(path, &stem);
+    if (path[stem] == '\0') return refuse_name(path);
     if (stat(path, &info) != 0) FAIL(ST_DATA, "%s: cannot be read: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode)) FAIL(ST_DATA, "%s: is not a plain file", path);
     *bytes = (int64_t)info.st_size;
@@ -87,42 +81,29 @@ static enum status cut(struct scan *s, bool at_end)
     return ST_OK;
 }
 
-static enum status check_gzip(gzFile f, const char *path, enum kind kind)
-{
-    int code = Z_OK;
-    const char *const why = gzerror(f, &code);
-    if (code != Z_OK && code != Z_STREAM_END)
-        FAIL(ST_DATA, "%s: is broken: %s", path, code == Z_ERRNO ? strerror(errno) : why[0] ? why : "zlib gives no reason");
-    if (kind == KIND_GZIP && gzdirect(f)) FAIL(ST_DATA, "%s: is not in gzip format", path);
-    if (kind == KIND_TEXT && !gzdirect(f)) FAIL(ST_DATA, "%s: is in gzip format: name it .gz", path);
-    return ST_OK;
-}
-
-static enum status read_all(gzFile f, const char *path, enum kind kind, struct scan *s, source_progress_fn progress)
+static enum status read_all(struct packed *f, const char *path, struct scan *s, source_progress_fn progress)
 {
     for (;;) {
+        size_t n;
         TRY(grow(s, path));
-        const int n = gzread(f, s->bytes + s->used, PART_BYTES);
-        TRY(check_gzip(f, path, kind)); /* also a file that ends too early, of which zlib gives the beginning */
-        s->used += n > 0 ? (size_t)n : 0;
-        if (progress != NULL) progress(s->context, (int64_t)gzoffset(f));
-        TRY(cut(s, n <= 0));
-        if (n <= 0) return ST_OK;
+        TRY(packed_read(f, s->bytes + s->used, PART_BYTES, &n));
+        s->used += n;
+        if (progress != NULL) progress(s->context, packed_position(f));
+        TRY(cut(s, n < PART_BYTES));
+        if (n < PART_BYTES) return ST_OK;
     }
 }
 
-enum status source_read(const char *path, const struct cutter *cutter, source_take_fn take, source_progress_fn progress, void *context)
+enum status source_read(const char *path, int64_t most, const struct cutter *cutter, source_take_fn take, source_progress_fn progress,
+                        void *context)
 {
-    enum kind kind = KIND_TEXT;
     int64_t bytes;
-    TRY(find_kind(path, &kind));
+    struct packed *f;
     TRY(source_size(path, &bytes));
-    gzFile f = gzopen(path, "rb");
-    if (f == NULL) FAIL(ST_DATA, "%s: cannot be opened: %s", path, strerror(errno));
-    (void)gzbuffer(f, 1 << 17);
+    TRY(packed_open(path, most, &f));
     struct scan s = { .cutter = cutter, .take = take, .context = context };
-    const enum status done = bytes > 0 ? read_all(f, path, kind, &s, progress) : ST_OK;
-    (void)gzclose_r(f);
+    const enum status done = read_all(f, path, &s, progress);
+    packed_close(f);
     free(s.bytes);
     return done;
 }

@@ -65,6 +65,20 @@ START_TEST(whole_strings_become_numbers)
 }
 END_TEST
 
+START_TEST(sizes_are_numbers_with_a_unit)
+{
+    int64_t n = 0;
+    ck_assert_int_eq(str_to_bytes("4096", &n), ST_OK);
+    ck_assert_int_eq(n, 4096);
+    ck_assert_int_eq(str_to_bytes("10 GB", &n), ST_OK);
+    ck_assert_int_eq(n, 10000000000);
+    ck_assert_int_eq(str_to_bytes("1.5GiB", &n), ST_OK);
+    ck_assert_int_eq(n, 3 << 29);
+    static const char *const wrong[] = { "", "GB", "0", "0.1", "-1", "1e3", "1 G", "1 gb", "5 XB", "1..2 GB", "99999999999 TB", " 1" };
+    for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) ck_assert_int_eq(str_to_bytes(wrong[k], &n), ST_USAGE);
+}
+END_TEST
+
 START_TEST(sizes_times_and_counts_read_well)
 {
     char b[40];
@@ -132,6 +146,7 @@ int main(void)
     tcase_add_test(t, the_nearest_name_is_found_or_none);
     tcase_add_test(t, a_glob_matches_the_whole_name);
     tcase_add_test(t, whole_strings_become_numbers);
+    tcase_add_test(t, sizes_are_numbers_with_a_unit);
     tcase_add_test(t, sizes_times_and_counts_read_well);
     tcase_add_test(t, bytes_of_others_cannot_drive_a_terminal);
     tcase_add_test(t, times_are_iso_8601);
