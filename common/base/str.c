@@ -1,5 +1,6 @@
 #include "str.h"
 #include "check.h"
+#include "utf8.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -217,22 +218,6 @@ char *str_count(char *buffer, size_t size, int64_t n)
 }
 
 /* ---- bytes of others ---- */
-
-/* Bytes of the well-formed UTF-8 character at the start of s (RFC 3629: no overlong forms, no surrogates), or 0. */
-static size_t utf8_read(const unsigned char *s, size_t n, uint32_t *character)
-{
-    static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
-    const size_t length = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
-    if (length == 0 || length > n) return 0;
-    uint32_t c = length == 1 ? s[0] : s[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (s[i] >> 6 != 2) return 0;
-        c = c << 6 | (s[i] & 0x3fu);
-    }
-    if (c < least[length] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) return 0;
-    *character = c;
-    return length;
-}
 
 static bool harmless(uint32_t c)
 {
