@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Tasks are cut by these alone. */
-enum { TASK_PLACES = 4096, TASK_CELLS = 1 << 18, PROGRESS_MERGES = 64 };
+enum { TASK_PLACES = 1 << 15, TASK_CELLS = 1 << 18, PROGRESS_MERGES = 64 };
 
 /* All pieces stand in one row of cells, with an EDGE before, between and behind them. A symbol of n bytes covers n cells: its id stands in
  * the first, -n in the last where n > 1, so that neighbours are found from both sides; a cell between holds something negative or stale. */
@@ -41,6 +41,16 @@ unsigned char learn_byte(int32_t id)
 
 /* --- laying out -------------------------------------------------------------------------------------------------------- */
 
+enum status learn_bound(const struct pieces *pieces)
+{
+    int64_t n = 1;
+    for (int i = 0; i < PIECE_SHARDS; i++) n += (int64_t)(pieces->shard[i].n_bytes + pieces->shard[i].used);
+    if (n > learn_most_bytes)
+        FAIL(ST_DATA, "the text has more than %lld bytes of different pieces: give less of it, or a pattern that cuts it into more pieces",
+             (long long)learn_most_bytes);
+    return ST_OK;
+}
+
 static enum status allocate(struct learner *l, const struct pieces *pieces)
 {
     l->n_cells = 1;
@@ -52,9 +62,6 @@ static enum status allocate(struct learner *l, const struct pieces *pieces)
             l->out->n_tokens += p.n * p.count;
         }
     }
-    if (l->n_cells > learn_most_bytes)
-        FAIL(ST_DATA, "the text has %lld bytes of different pieces, and learning takes at most %lld: give less of it",
-             (long long)l->n_cells, (long long)learn_most_bytes);
     l->most_merges = min_i64(l->options->most_merges, l->n_cells); /* each merge takes a cell at least */
     l->cell = malloc((size_t)l->n_cells * sizeof *l->cell);
     l->piece = malloc((size_t)l->n_cells * sizeof *l->piece);
@@ -325,6 +332,7 @@ static bool reserved(const struct learner *l, uint64_t key)
 static enum status learn(struct learner *l, struct pieces *pieces)
 {
     struct learn_pair pair;
+    TRY(learn_bound(pieces));
     TRY(allocate(l, pieces));
     lay_out(l, pieces);
     TRY(begin(l));

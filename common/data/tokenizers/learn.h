@@ -21,7 +21,7 @@ enum { LEARN_BYTES = 256 };
 /* The byte of an id below 256: first the bytes that print as themselves in Latin-1 (! to ~, ¡ to ¬, ® to ÿ), then the others. */
 unsigned char learn_byte(int32_t id);
 
-/* Pieces beyond this many bytes, each counted once and two more for its ends, are refused. */
+/* The most bytes of different pieces, and one more for each piece, that learning takes: places are 32-bit numbers. */
 static const int64_t learn_most_bytes = INT32_MAX;
 
 struct learn_options {
@@ -41,6 +41,9 @@ struct learned {
     int64_t n_merges; /* less than most_merges where no further pair occurs least_count times */
     int64_t n_tokens; /* of all pieces, each as often as it occurs, after all merges */
 };
+
+/* Fails: ST_DATA where the pieces are more than learn_most_bytes. */
+enum status learn_bound(const struct pieces *pieces) MUST_USE;
 
 /* In parallel; the same result at any number of threads and in any order of the pieces. Takes the pieces' memory as it goes: *pieces is
  * empty afterwards. Owns: out until learned_free. Fails: ST_DATA (too many bytes), ST_IO (no memory). */
