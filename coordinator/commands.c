@@ -8,9 +8,28 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-    &command_check,      &command_plan,       &command_train,     &command_eval, &command_generate, &command_report,     &command_sweep,
-    &command_show,       &command_verify,     &command_hash,      &command_diff, &command_export,   &command_data_build, &command_data_show,
-    &command_optim_list, &command_optim_show, &command_optim_try, &command_info, &command_bench,    &command_reference,  NULL,
+    &command_check,
+    &command_plan,
+    &command_train,
+    &command_eval,
+    &command_generate,
+    &command_report,
+    &command_sweep,
+    &command_show,
+    &command_verify,
+    &command_hash,
+    &command_diff,
+    &command_export,
+    &command_tokenizer_train,
+    &command_data_build,
+    &command_data_show,
+    &command_optim_list,
+    &command_optim_show,
+    &command_optim_try,
+    &command_info,
+    &command_bench,
+    &command_reference,
+    NULL,
 };
 
 /* The command whose one or two words begin argv; *words tells how many. */

@@ -1,0 +1,137 @@
+/* lamina tokenizer train: a vocabulary learned from text files. */
+#include "common/base/check.h"
+#include "common/data/tokenizer_train.h"
+#include "coordinator/memory.h"
+#include "coordinator/private.h"
+#include "coordinator/progress.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct option_row train_options[] = {
+    { .name = "vocab",
+      .type = OPTION_INTEGER,
+      .arg = "N",
+      .low = 1,
+      .high = 1 << 24,
+      .help = "entries in all: 256 bytes, merges and special tokens (must be given)" },
+    { .name = "out", .type = OPTION_TEXT, .arg = "OUT.json", .help = "tokenizer.json to write (must be given)" },
+    { .name = "pattern",
+      .type = OPTION_TEXT,
+      .arg = "NAME",
+      .value = "gpt2",
+      .help = "what no token crosses: gpt2, llama3, qwen2, or a regular expression for a piece" },
+    { .name = "special", .type = OPTION_LIST, .arg = "TOKEN", .help = "a further special token; may be given more than once" },
+    { .name = "end-token",
+      .type = OPTION_TEXT,
+      .arg = "TOKEN",
+      .value = "<|endoftext|>",
+      .help = "the special token that ends a document" },
+    { .name = "min-count",
+      .type = OPTION_INTEGER,
+      .arg = "N",
+      .value = "2",
+      .low = 1,
+      .high = 1e15,
+      .help = "what occurs less often becomes no entry" },
+    { .name = "document-start",
+      .type = OPTION_TEXT,
+      .arg = "REGEX",
+      .help = "a line that begins like this begins a document; else a file is one" },
+    { .name = "limit", .type = OPTION_TEXT, .arg = "SIZE", .help = "read so much text of each file, as 100MB; not given: all" },
+    { .name = "max-unpacked",
+      .type = OPTION_TEXT,
+      .arg = "SIZE",
+      .help = "how much a packed file may unpack to, as 40GB; not given: 1 GiB and a hundred times its size" },
+    OPTION_JSON_ROW,
+    { 0 },
+};
+
+struct display {
+    struct progress progress;
+    enum tokenizer_phase phase;
+};
+
+static void show(void *context, enum tokenizer_phase phase, int64_t done, int64_t total)
+{
+    struct display *const d = context;
+    if (d->progress.what == NULL || phase != d->phase) {
+        progress_end(&d->progress);
+        if (phase == TOKENIZER_COUNTING)
+            progress_begin(&d->progress, "counting pieces", PROGRESS_BYTES, 0);
+        else
+            progress_begin(&d->progress, "learning merges", PROGRESS_COUNT, 0);
+        d->phase = phase;
+    }
+    progress_note(&d->progress, done, total);
+}
+
+static void print_text(const struct tokenizer_train *how, const struct tokenizer_trained *r)
+{
+    char a[32], b[32], c[32];
+    (void)printf("%s: %s entries: 256 bytes, %s merge%s, %d special token%s\n", how->out, str_count(a, sizeof a, how->vocab),
+                 str_count(b, sizeof b, r->merges), r->merges == 1 ? "" : "s", how->n_special, how->n_special == 1 ? "" : "s");
+    (void)printf("text: %s bytes in %s documents and %s pieces", str_count(a, sizeof a, r->bytes), str_count(b, sizeof b, r->documents),
+                 str_count(c, sizeof c, r->pieces));
+    (void)printf(" (%s different); %.3f bytes per token\n", str_count(a, sizeof a, r->different), (double)r->bytes / (double)r->tokens);
+    (void)printf("counting %s", str_seconds(a, sizeof a, r->count_seconds));
+    (void)printf(" (%s/s), learning %s; at most %s of memory on rank 0\n", str_bytes(b, sizeof b, (double)r->bytes / r->count_seconds),
+                 str_seconds(a, sizeof a, r->learn_seconds), str_bytes(c, sizeof c, (double)memory_use().peak));
+}
+
+static void print_json(const struct comm *world, const struct tokenizer_train *how, const struct tokenizer_trained *r)
+{
+    json_t *const all = json_pack(
+        "{s:s, s:I, s:I, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:i}", "out", how->out, "vocab", (json_int_t)how->vocab,
+        "merges", (json_int_t)r->merges, "special_tokens", how->n_special, "pattern", how->pattern, "documents", (json_int_t)r->documents,
+        "text_bytes", (json_int_t)r->bytes, "pieces", (json_int_t)r->pieces, "different_pieces", (json_int_t)r->different, "tokens",
+        (json_int_t)r->tokens, "bytes_per_token", (double)r->bytes / (double)r->tokens, "count_seconds", r->count_seconds, "learn_seconds",
+        r->learn_seconds, "peak_memory_bytes", (json_int_t)memory_use().peak, "ranks", comm_size(world));
+    char *const text = all != NULL ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    CHECK(text != NULL);
+    (void)printf("%s\n", text);
+    free(text);
+    json_decref(all);
+}
+
+static enum status train_run(const struct comm *world, const struct options *options)
+{
+    const char *special[OPTIONS_MAX + 1] = { option_text(options, "end-token") };
+    struct tokenizer_train how = { .inputs = options->operand,
+                                   .n_inputs = options->n_operands,
+                                   .out = option_text(options, "out"),
+                                   .pattern = option_text(options, "pattern"),
+                                   .document_start = option_text(options, "document-start"),
+                                   .special = special,
+                                   .n_special = 1 + option_list(options, "special", special + 1),
+                                   .min_count = option_integer(options, "min-count") };
+    struct tokenizer_trained trained;
+    struct display display = { 0 };
+    if (!option_given(options, "vocab")) FAIL(ST_USAGE, "--vocab N is missing: how many entries the vocabulary is to have");
+    if (how.out == NULL) FAIL(ST_USAGE, "--out OUT.json is missing");
+    how.vocab = option_integer(options, "vocab");
+    if (option_given(options, "limit")) TRY(str_to_bytes(option_text(options, "limit"), &how.limit));
+    if (option_given(options, "max-unpacked")) TRY(str_to_bytes(option_text(options, "max-unpacked"), &how.max_unpacked));
+    const enum status s = tokenizer_train(world, &how, show, &display, &trained);
+    progress_end(&display.progress);
+    TRY(s);
+    if (comm_rank(world) != 0) return ST_OK;
+    if (option_flag(options, "json"))
+        print_json(world, &how, &trained);
+    else
+        print_text(&how, &trained);
+    return ST_OK;
+}
+
+const struct command command_tokenizer_train = {
+    .name = "tokenizer train",
+    .group = "things",
+    .summary = "Learn a vocabulary (byte-level BPE) from text files",
+    .rules = { .rows = train_options, .least = 1, .most = -1, .usage = "--vocab N --out OUT.json [options] FILE ..." },
+    .notes =
+        "The file is a Hugging Face tokenizer.json. Ids: bytes, merges in the order learned, the end of a document, further special "
+        "tokens.\n"
+        "The same text gives the same file at any number of ranks and threads. Every rank reads all files and counts a share of the text.",
+    .example = "lamina tokenizer train --vocab 4096 --out tokenizer.json --document-start '^\\S' gcide.dict.dz",
+    .collective = train_run,
+};
