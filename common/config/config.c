@@ -54,13 +54,14 @@ static void bind_section(struct binder *b, const struct section *section)
     bind_unknown(b, map, is_model ? family_key : NULL, tables, 2, is_model ? b->tables->families : NULL, family);
 }
 
-static int bind_sources(struct binder *b, const struct node *list, struct source_config sources[CONFIG_MAX_SOURCES])
+static int bind_sources(struct binder *b, const struct node *list, const struct field *rows,
+                        struct source_config sources[CONFIG_MAX_SOURCES])
 {
     int n = 0;
     if (!bind_is_list(b, list, CONFIG_MAX_SOURCES)) return 0;
     for (const struct node *row = list->first; row != NULL; row = row->next) {
         if (!bind_is_map(b, row)) continue;
-        const struct bind_table table = { source_fields, &sources[n] };
+        const struct bind_table table = { rows, &sources[n] };
         const char *name = bind_name(b, row);
         if (name != NULL) snprintf(sources[n].name, sizeof sources[n].name, "%s", name);
         bind_rows(b, row, &table, 1, NULL);
@@ -79,15 +80,17 @@ static void bind_data(struct binder *b)
         return;
     }
     if (!bind_is_map(b, data)) return;
-    bind_unknown(b, data, data_keys, NULL, 0, NULL, NULL);
+    const struct bind_table table = { data_fields, to };
+    bind_rows(b, data, &table, 1, NULL);
+    bind_unknown(b, data, data_keys, &table, 1, NULL, NULL);
     const struct node *train = node_get(data, "train"), *valid = node_get(data, "valid");
     if (train == NULL)
-        complain_key(b->problems, data, "train must be given: a list of rows {name, path, weight}");
+        complain_key(b->problems, data, "train must be given: a list of rows {name, path, ...}");
     else
-        to->n_train = bind_sources(b, train, to->train);
+        to->n_train = bind_sources(b, train, train_fields, to->train);
     if (train != NULL && train->kind == NODE_LIST && train->n_children == 0)
-        complain(b->problems, train, "the list is empty; give at least one row {name, path, weight}");
-    if (valid != NULL) to->n_valid = bind_sources(b, valid, to->valid);
+        complain(b->problems, train, "the list is empty; give at least one row {name, path, ...}");
+    if (valid != NULL) to->n_valid = bind_sources(b, valid, valid_fields, to->valid);
 }
 
 static void bind_root(struct binder *b)

@@ -33,10 +33,12 @@ struct model_config {
 
 struct source_config {
     char name[FIELD_TEXT_MAX], path[FIELD_TEXT_MAX];
-    double weight;
+    double weight, epochs; /* epochs: of train alone; 0: weights count, else every row has them */
 };
+enum data_weights { WEIGHTS_TOKENS, WEIGHTS_DOCUMENTS };
 struct data_config {
     int n_train, n_valid;
+    int weights; /* of train: what they are shares of */
     struct source_config train[CONFIG_MAX_SOURCES], valid[CONFIG_MAX_SOURCES];
 };
 struct batch_config {

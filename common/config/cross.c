@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* run.name becomes a folder, so it must not lead out of run.folder. */
@@ -43,6 +44,25 @@ static void check_group(struct binder *b)
                  "group 'node' is not supported yet; give world, or the number of ranks on a node");
 }
 
+/* Epochs stand in every row of data.train or in none, and then nothing else says how much is read of a source. */
+static void check_epochs(struct binder *b)
+{
+    const struct data_config *d = &b->config->data;
+    char path[NODE_PATH_MAX];
+    int with = 0;
+    for (int i = 0; i < d->n_train; i++) with += d->train[i].epochs > 0;
+    for (int i = 0; i < d->n_train && with > 0; i++) {
+        snprintf(path, sizeof path, "data.train.%.*s%s", CONFIG_NAME_MAX, d->train[i].name, d->train[i].epochs > 0 ? ".weight" : "");
+        const struct node *at = node_near(b->root, path);
+        if (d->train[i].epochs <= 0)
+            complain(b->problems, at, "epochs must be given here too, or in no row of data.train");
+        else if (d->train[i].weight != 1) /* the resolved file says 1 beside epochs */
+            complain(b->problems, at, "epochs is given too, and each says how much is read: give one of them");
+    }
+    if (with > 0 && d->weights == WEIGHTS_DOCUMENTS)
+        complain(b->problems, node_near(b->root, "data.weights"), "the rows of data.train have epochs, which are shares of nothing");
+}
+
 /* Without validation data nothing can be evaluated: by default that is then off, but it is not switched off against a wish. */
 static void check_eval(struct binder *b)
 {
@@ -79,6 +99,7 @@ void cross_check(struct binder *b)
     check_heads(b);
     check_batch(b);
     check_group(b);
+    check_epochs(b);
     check_eval(b);
     for (int i = 0; i < b->config->n_schedules; i++)
         if (b->config->schedules[i].type != NULL) check_schedule(b, &b->config->schedules[i]);

@@ -82,7 +82,9 @@ struct section {
 };
 extern const struct section config_sections[]; /* the plain ones, in the order of the resolved file; ends with key NULL */
 extern const struct field root_fields[];       /* tokenizer, in struct config */
-extern const struct field source_fields[];     /* a row of data.train and data.valid, but for its name */
+extern const struct field data_fields[];       /* of struct data_config, beside the lists */
+extern const struct field train_fields[];      /* a row of data.train, but for its name */
+extern const struct field valid_fields[];      /* of data.valid */
 extern const struct field optimizer_fields[];  /* optimizer.clip, in struct config */
 extern const struct field rule_fields[];       /* struct rule_common */
 extern const struct field freeze_fields[];     /* a row of optimizer.freeze */

@@ -105,8 +105,16 @@ void config_write_reference(const struct config_tables *tables, struct text *out
     add_section("##", "top level", "Beside the sections below.", root_fields, out);
     for (const struct section *section = config_sections; section->key != NULL; section++)
         add_section("##", section->key, section->help, section->rows, out);
-    add_section("##", "data", "`train` and `valid` are lists of rows `{name, path, weight}`; names are letters, digits, '-' and '_'.",
-                source_fields, out);
+    add_section("##", "data", "`train` and `valid` are lists of rows `{name, path, ...}`; names are letters, digits, '-' and '_'.",
+                data_fields, out);
+    add_section(
+        "###", "rows of data.train",
+        "With several sources each sample is of one of them. Of the first n samples of a run a source has n times its share, to within\n"
+        "one sample, for every n and every source; nothing is drawn at random. Each source is read in an order of its own, which "
+        "adding\n"
+        "or removing another does not alter.",
+        train_fields, out);
+    add_section("###", "rows of data.valid", "Each source is evaluated by itself.", valid_fields, out);
     add_section("##", "optimizer",
                 "`schedules` maps names to `{type, ...}`; without it the rate is constant. `defaults` holds the keys of a rule.\n"
                 "`rules` is a list, the first match wins; without it one rule `rest` takes every tensor. `decay_mode` here is the default "

@@ -13,6 +13,7 @@ static const char *const decay_words[] = { "lr", "schedule", "independent", NULL
 static const char *const clip_words[] = { "none", NULL };
 static const char *const rule_clip_words[] = { "none", "global", NULL };
 static const char *const rate_words[] = { "", "none", NULL };
+static const char *const weights_words[] = { "tokens", "documents", NULL };
 static const char *const none_words[] = { "none", NULL };
 static const char *const eval_words[] = { "average", "trained", NULL };
 static const char *const until_words[] = { "end", NULL };
@@ -89,9 +90,19 @@ const struct field root_fields[] = {
     { "tokenizer", FIELD_TEXT, offsetof(struct config, tokenizer), NULL, 0, 0, NULL, "", "`bytes`, or the path of a tokenizer.json; it fixes the vocabulary", true },
     { 0 } };
 
-const struct field source_fields[] = {
+const struct field data_fields[] = {
+    { "weights", FIELD_ENUM, offsetof(struct data_config, weights), "tokens", 0, 0, weights_words, "", "what the weights of train are shares of: tokens, or documents, where a source's tokens follow from the mean length of its documents", true },
+    { 0 } };
+
+const struct field train_fields[] = {
     { "path", FIELD_TEXT, offsetof(struct source_config, path), NULL, 0, 0, NULL, "", "a token file (lamina data build)", true },
-    { "weight", FIELD_F64, offsetof(struct source_config, weight), "1", 1e-9, 1e9, NULL, "", "share of the samples, beside the other rows' weights", true },
+    { "weight", FIELD_F64, offsetof(struct source_config, weight), "1", 1e-9, 1e9, NULL, "", "share of the training text, beside the other rows' weights", true },
+    { "epochs", FIELD_F64, offsetof(struct source_config, epochs), "none", 1e-6, 1e6, none_words, "", "instead of weight, in every row or in none: how often the source is read over the run, where run.steps is as long as that; else beside the other rows' epochs", true },
+    { 0 } };
+
+const struct field valid_fields[] = {
+    { "path", FIELD_TEXT, offsetof(struct source_config, path), NULL, 0, 0, NULL, "", "a token file (lamina data build)", false },
+    { "weight", FIELD_F64, offsetof(struct source_config, weight), "1", 1e-9, 1e9, NULL, "", "in the mean over all valid sources, beside the other rows' weights", false },
     { 0 } };
 
 const struct field optimizer_fields[] = {

@@ -66,19 +66,13 @@ static void visit_section(const struct visitor *v, const struct section *section
     v->close(v->self);
 }
 
-static void visit_sources(const struct visitor *v, const char *key, const struct source_config *sources, int n, bool trajectory)
+static void visit_sources(const struct visitor *v, const char *key, const struct field *rows, const struct source_config *sources, int n)
 {
     v->open(v->self, key, SHAPE_ROWS);
     for (int i = 0; i < n; i++) {
         v->open(v->self, sources[i].name, SHAPE_FLOW);
         visit_word(v, "name", sources[i].name, false);
-        struct text text = { 0 };
-        for (const struct field *row = source_fields; row->key != NULL; row++) {
-            text.length = 0;
-            field_write(row, &sources[i], &text);
-            v->value(v->self, row->key, text.data, trajectory);
-        }
-        text_free(&text);
+        visit_rows(v, rows, &sources[i], NULL, false);
         v->close(v->self);
     }
     v->close(v->self);
@@ -87,8 +81,9 @@ static void visit_sources(const struct visitor *v, const char *key, const struct
 static void visit_data(const struct visitor *v, const struct data_config *data)
 {
     v->open(v->self, "data", SHAPE_BLOCK);
-    visit_sources(v, "train", data->train, data->n_train, true);
-    visit_sources(v, "valid", data->valid, data->n_valid, false);
+    visit_rows(v, data_fields, data, NULL, false);
+    visit_sources(v, "train", train_fields, data->train, data->n_train);
+    visit_sources(v, "valid", valid_fields, data->valid, data->n_valid);
     v->close(v->self);
 }
 

@@ -198,6 +198,21 @@ START_TEST(words_and_numbers_in_their_other_forms)
 }
 END_TEST
 
+START_TEST(sources_have_weights_or_epochs)
+{
+    const struct config *c = parse_good(good_yaml, (const char *const[]){ "data.weights=documents", "data.valid.gcide.weight=3", NULL });
+    ck_assert_int_eq(c->data.weights, WEIGHTS_DOCUMENTS);
+    ck_assert_double_eq(c->data.valid[0].weight, 3);
+    ck_assert_double_eq(c->data.train[0].epochs, 0);
+    c = parse_good(good_yaml, (const char *const[]){ "data.train.gcide.epochs=2.5", NULL });
+    ck_assert_double_eq(c->data.train[0].epochs, 2.5);
+    char *text = written(c); /* where weight: 1 stands beside them */
+    ck_assert_ptr_nonnull(strstr(text, "weight: 1, epochs: 2.5}"));
+    ck_assert_double_eq(parse_good(text, NULL)->data.train[0].epochs, 2.5);
+    free(text);
+}
+END_TEST
+
 START_TEST(momentum_is_a_number_or_a_map)
 {
     const char *const number[] = { "optimizer.rules.hidden.optimizer=sgd", "optimizer.rules.hidden.momentum=0.9", NULL };
@@ -287,6 +302,12 @@ static const struct refused {
     { "weight: 1}]", "weight: 1}, {name: gcide, path: y}]", "t.yaml:4:81: ", "the name 'gcide' is given twice" },
     { "weight: 1}]", "weight: 1}, {path: y}]", "t.yaml:4:74: ", "data.train[1]: name must be given" },
     { "weight: 1}]", "weight: 1}, x]", "t.yaml:4:74: ", "data.train[1]: expected a map of keys, not a single value" },
+    { "weight: 1}]", "epochs: 0}]", "t.yaml:4:70: ", "data.train.gcide.epochs: expected a number from 1e-06 to 1e+06, or 'none'" },
+    { "weight: 1}]", "weight: 2, epochs: 3}]", "t.yaml:4:70: ", "data.train.gcide.weight: epochs is given too" },
+    { "weight: 1}]", "epochs: 1}, {name: b, path: y}]", "t.yaml:4:74: ", "data.train.b: epochs must be given here too, or in no row" },
+    { "weight: 1}]", "epochs: 1}], weights: documents", "t.yaml:4:84: ", "data.weights: the rows of data.train have epochs" },
+    { "weight: 1}]", "weight: 1}], weights: document", "t.yaml:4:84: ", "did you mean 'documents'?" },
+    { "valid.h5}]", "valid.h5, epochs: 1}]", "t.yaml:4:", "data.valid.gcide.epochs: there is no such key" },
     { "name: gcide, path: data/gcide.train.h5, ", "name: g.c, path: x, ", "t.yaml:4:28: ", "'g.c' is no name" },
     { "micro: 4", "micro: 5", "t.yaml:5:35: ", "micro (5) must divide sequences (16)" },
     { "compute: auto", "compute: bf61", "t.yaml:6:22: ", "expected auto, bf16 or fp32, not 'bf61'; did you mean 'bf16'?" },
@@ -705,6 +726,7 @@ int main(void)
     tcase_add_test(cases, without_rules_or_schedules_one_of_each_is_implied);
     tcase_add_test(cases, a_derived_default_follows_the_family);
     tcase_add_test(cases, words_and_numbers_in_their_other_forms);
+    tcase_add_test(cases, sources_have_weights_or_epochs);
     tcase_add_test(cases, momentum_is_a_number_or_a_map);
     tcase_add_test(cases, overrides_name_rows_and_the_last_one_wins);
     tcase_add_test(cases, lr_mult_multiplies_the_defaults);
