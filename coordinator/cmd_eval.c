@@ -72,7 +72,7 @@ static enum status eval_opened(const struct comm *world, const struct options *o
     for (int i = 0; i < d->n_valid; i++) {
         struct eval_result result;
         TRY(worker_evaluate(world, o->worker, i, option_integer(options, "batches"), &result));
-        if (comm_rank(world) == 0) print_result(options, d->valid[i].name, worker_tokens(o->worker, 1, i), &result);
+        if (comm_rank(world) == 0) print_result(options, d->valid[i].name, worker_valid(o->worker, i), &result);
     }
     return ST_OK;
 }

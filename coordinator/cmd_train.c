@@ -2,7 +2,6 @@
 #include "common/base/log.h"
 #include "common/base/parallel.h"
 #include "common/comm/agree.h"
-#include "common/data/tokens.h"
 #include "coordinator/account.h"
 #include "coordinator/journal.h"
 #include "coordinator/lock.h"
@@ -11,9 +10,11 @@
 #include "coordinator/private.h"
 #include "coordinator/resume.h"
 #include "coordinator/signals.h"
+#include "coordinator/sources.h"
 #include "coordinator/trainer.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct option_row train_options[] = {
     { .name = "until",
@@ -38,6 +39,7 @@ struct train {
     bool locked;
     int64_t baseline; /* resident bytes before the worker is opened */
     struct plan_facts facts;
+    struct sources sources; /* planned */
 };
 
 /* --- Header ------------------------------------------------------------------------------------------------------------- */
@@ -53,9 +55,22 @@ static void print_cores(const struct session *s)
     if (used > s->cores.world) log_warn("%d threads share %d cores: set OMP_NUM_THREADS to cores / ranks", used, s->cores.world);
 }
 
+static void print_sources(const struct train *t)
+{
+    struct text table = { 0 }, doubts = { 0 };
+    sources_print(&t->sources, &table);
+    sources_doubts(&t->sources, &doubts);
+    (void)fputs(table.data, stdout);
+    for (char *line = doubts.data, *end; line != NULL && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        log_warn("%s", line);
+    }
+    text_free(&table);
+    text_free(&doubts);
+}
+
 static void print_header(const struct train *t)
 {
-    const struct tokens *data = worker_tokens(t->worker, 0, 0);
     struct text plan = { 0 };
     char count[32];
     (void)printf("run        %s in %s\n", t->session.config->run.name, t->folder.path);
@@ -66,9 +81,8 @@ static void print_header(const struct train *t)
     const double left = t->facts.flops * (double)(t->session.plan.steps - worker_step_done(t->worker)), share = 0.45;
     (void)printf("peak       %.0f GFLOP/s measured, all ranks together; at %.0f %% of it the steps that are left take %s\n",
                  t->session.peak * 1e-9, 100 * share, str_seconds(count, sizeof count, left / (share * t->session.peak)));
-    (void)printf("data       %s tokens in %s", str_count(count, sizeof count, data->n_tokens), data->path);
-    if (isfinite(data->entropy0)) (void)printf("; order-0 bytes %.2f, order-1 %.2f bits per byte", data->entropy0, data->entropy1);
-    (void)printf("\n\n");
+    print_sources(t);
+    (void)printf("\n");
     (void)fflush(stdout);
 }
 
@@ -143,23 +157,39 @@ static enum status open_worker(const struct comm *world, struct train *t, const 
 static enum status write_files(const struct train *t, const struct comm *world)
 {
     TRY(file_replace(t->folder.config, t->config_text.data, t->config_text.length));
-    return journal_run(&t->folder, &t->session, &t->facts, world);
+    return journal_run(&t->folder, &t->session, &t->facts, &t->sources, world);
 }
 
 /* --- Running ------------------------------------------------------------------------------------------------------------ */
 
 static void open_sinks(struct train *t, struct sink_setup *setup, int64_t start)
 {
-    const struct tokens *data = worker_tokens(t->worker, 0, 0);
     *setup = (struct sink_setup){ .folder = t->folder.path,
                                   .config = t->session.config,
                                   .start = start,
-                                  .bits_per_nat =
-                                      data->text_bytes > 0 ? (double)data->n_tokens / (double)data->text_bytes / log(2) : (double)NAN,
+                                  .bits_per_nat = corpus_tokens_per_byte(worker_corpus(t->worker)) / log(2),
                                   .planned_bytes = (int64_t)t->facts.rank[0].memory.total,
                                   .flops_per_token = t->session.plan.flops_per_token,
                                   .peak = t->session.peak };
     t->sinks = sinks_open(&t->session.arena, setup);
+}
+
+/* How often each source was read, counted: in the journal always, printed where there are several. */
+static void tell_sources(struct train *t, int64_t step)
+{
+    struct ledger l;
+    struct sources read;
+    struct text words = { 0 }, table = { 0 };
+    worker_ledger(t->worker, &l);
+    sources_read(worker_corpus(t->worker), &l, step, &read);
+    sources_words(&read, &words);
+    journal_facts(&t->folder, "sources", step, words.data, sources_json(&read));
+    if (read.n > 1) {
+        sources_print(&read, &table);
+        (void)printf("\n%s", table.data);
+    }
+    text_free(&words);
+    text_free(&table);
 }
 
 static enum status print_end(const struct comm *world, struct train *t, const struct trainer *clock, enum director_end end)
@@ -174,6 +204,7 @@ static enum status print_end(const struct comm *world, struct train *t, const st
     TRY(account_print(world, &t->session, t->worker, &t->folder, t->baseline, counters.steps > 0 && !clock->redone));
     TRY(worker_digest(world, t->worker, false, &digest));
     if (comm_rank(world) != 0) return ST_OK;
+    tell_sources(t, step);
     (void)printf("\nstate digest %s at step %lld\n", digest_hex(digest, hex), step);
     if (end == END_SIGNAL) {
         journal_event(&t->folder, "stopped", step, "asked to stop by %s", signals_names(clock->state.signals, names));
@@ -195,8 +226,9 @@ static enum status run_steps(const struct comm *world, struct train *t, const st
     struct trainer clock = { .session = &t->session, .folder = &t->folder, .worker = t->worker };
     config_write(config, worker_tables(), &t->config_text);
     clock.config_text = t->config_text.data;
-    TRY(resume_load(world, &t->session, &t->folder, t->worker, found, &clock.facts));
+    TRY(resume_load(world, &t->session, &t->folder, t->worker, found, options, &clock.facts));
     const int64_t start = worker_step_done(t->worker);
+    sources_plan(worker_corpus(t->worker), config, config->run.steps, &t->sources);
     TRY_ALL(world, comm_rank(world) == 0 ? write_files(t, world) : ST_OK);
     if (comm_rank(world) == 0) {
         print_header(t);

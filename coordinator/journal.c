@@ -5,6 +5,7 @@
 #include "common/math/product.h"
 #include "coordinator/environment.h"
 #include "coordinator/metrics_file.h"
+#include "coordinator/sources.h"
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +32,8 @@ static json_t *environment_json(void)
     return o;
 }
 
-enum status journal_run(const struct run_folder *f, const struct session *s, const struct plan_facts *facts, const struct comm *world)
+enum status journal_run(const struct run_folder *f, const struct session *s, const struct plan_facts *facts, const struct sources *sources,
+                        const struct comm *world)
 {
     char digest[DIGEST_HEX], when[24];
     json_t *o = json_object(), *hosts = json_array();
@@ -57,6 +59,7 @@ enum status journal_run(const struct run_folder *f, const struct session *s, con
     set(o, "parameters", json_integer(facts->parameters));
     set(o, "state_bytes_per_parameter", metrics_number(facts->state_bytes));
     set(o, "rules", plan_rules_json(facts));
+    set(o, "sources", sources_json(sources));
     set(o, "environment", environment_json());
     char *json = json_dumps(o, JSON_INDENT(2));
     CHECK(json != NULL);

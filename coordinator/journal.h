@@ -5,9 +5,10 @@
 #include "coordinator/plan_facts.h"
 #include "coordinator/run_folder.h"
 
-/* Versions, hosts, ranks, threads, instruction set, digests, rules with their optimizer and its state, and the environment variables of
- * environment.h. Fails: ST_IO. */
-enum status journal_run(const struct run_folder *f, const struct session *s, const struct plan_facts *facts,
+/* Versions, hosts, ranks, threads, instruction set, digests, rules with their optimizer and its state, what will be read of each source,
+ * and the environment variables of environment.h. Fails: ST_IO. */
+struct sources;
+enum status journal_run(const struct run_folder *f, const struct session *s, const struct plan_facts *facts, const struct sources *sources,
                         const struct comm *world) MUST_USE;
 
 /* One sentence with its time in events.jsonl. kind: "resumed", "saved", "stopped", ... A file that cannot be written is warned of; it does

@@ -17,6 +17,7 @@ struct rank_facts {
     struct traffic traffic;
     int64_t owned, micro; /* parameters, microbatches per step */
 };
+struct sources;
 struct plan_facts {
     const struct plan *plan;
     int threads, ranks, n_rules;
@@ -33,8 +34,8 @@ enum status plan_facts(struct session *s, struct plan_facts *out) MUST_USE;
 
 /* "fp32, shard full over 2 ranks, ..." as a table for people. all_ranks: memory and traffic of every rank instead of the largest. */
 void plan_print(const struct session *s, const struct plan_facts *f, bool all_ranks, struct text *out);
-/* tensors: with a list of them. */
-void plan_print_json(const struct session *s, const struct plan_facts *f, bool tensors, struct text *out);
+/* sources: NULL where they cannot be read. tensors: with a list of them. */
+void plan_print_json(const struct session *s, const struct plan_facts *f, const struct sources *sources, bool tensors, struct text *out);
 /* Its rules alone, for run.json. Owns: the caller frees the array. */
 struct json_t;
 struct json_t *plan_rules_json(const struct plan_facts *f);

@@ -1,5 +1,6 @@
 #include "common/base/check.h"
 #include "coordinator/metrics_file.h"
+#include "coordinator/sources.h"
 #include "plan_facts.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ json_t *plan_rules_json(const struct plan_facts *f)
     return rules;
 }
 
-void plan_print_json(const struct session *s, const struct plan_facts *f, bool tensors, struct text *out)
+void plan_print_json(const struct session *s, const struct plan_facts *f, const struct sources *sources, bool tensors, struct text *out)
 {
     const struct plan *p = f->plan;
     char digest[DIGEST_HEX];
@@ -74,6 +75,7 @@ void plan_print_json(const struct session *s, const struct plan_facts *f, bool t
     set(o, "state_bytes_per_parameter", metrics_number(f->state_bytes));
     set(o, "checkpoint_bytes", json_integer(f->checkpoint_bytes));
     set(o, "rules", plan_rules_json(f));
+    set(o, "sources", sources != NULL ? sources_json(sources) : json_null());
     set(o, "ranks", ranks);
     if (tensors) set(o, "tensors", plan_tensors_json(p));
     char *json = json_dumps(o, JSON_INDENT(2));

@@ -2,6 +2,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/comm/agree.h"
+#include "common/data/corpus.h"
 #include "common/store/publish.h"
 #include "coordinator/checkpoints.h"
 #include "coordinator/journal.h"
@@ -90,12 +91,32 @@ enum status resume_find(const struct comm *world, struct session *s, const struc
 
 /* --- The state ---------------------------------------------------------------------------------------------------------------- */
 
-static void say_resumed(const struct session *s, const struct run_folder *f, const struct worker_facts *facts, bool other_machine)
+/* Which sources go on and which begin, where the order of samples is another from here on. */
+static void say_order(const struct run_folder *f, const struct corpus *c, int64_t step)
+{
+    struct text words = { 0 };
+    for (int i = 0; i < c->n; i++) {
+        char count[32];
+        const struct ledger_row *r = &c->ledger.row[i];
+        text_add(&words, "%s%s ", i > 0 ? ", " : "", r->name);
+        if (r->before > 0)
+            text_add(&words, "goes on after %s samples", str_count(count, sizeof count, r->before));
+        else
+            text_add(&words, "begins");
+    }
+    for (int i = c->n; i < c->ledger.n; i++) text_add(&words, ", %s is left out", c->ledger.row[i].name);
+    journal_say(f, "order", step, "another order of samples begins (number %lld): %s", (long long)c->ledger.orders, words.data);
+    text_free(&words);
+}
+
+static void say_resumed(const struct session *s, const struct run_folder *f, const struct worker *w, const struct worker_facts *facts,
+                        bool other_machine)
 {
     journal_say(f, "resumed", facts->step, "going on from step %lld of %lld", (long long)facts->step, (long long)s->config->run.steps);
     if (facts->anew > 0)
         journal_say(f, "state", facts->step, "the rules changed: the optimizer state of %lld tensors begins anew, their weights stay",
                     (long long)facts->anew);
+    if (facts->data.begins) say_order(f, worker_corpus(w), facts->step);
     if (other_machine)
         journal_say(
             f, "lineage", facts->step,
@@ -103,8 +124,24 @@ static void say_resumed(const struct session *s, const struct run_folder *f, con
             (long long)facts->step, (long long)facts->lineage);
 }
 
+/* A token file that was built anew under its old name is a change that no key tells. */
+static enum status check_content(const struct corpus *c, const struct ledger_change *change, const struct options *options)
+{
+    const char *allowed[OPTIONS_MAX];
+    const int n = option_list(options, "allow", allowed);
+    if (change->n_replaced == 0) return ST_OK;
+    for (int i = 0; i < n; i++)
+        if (strcmp(allowed[i], "data.train") == 0 || strcmp(allowed[i], "data") == 0) return ST_OK;
+    const int at = change->replaced[0];
+    FAIL(ST_CONFIG,
+         "%s holds other text than when this run read it as the source %s: bring the old file back, read the new one from its beginning "
+         "with "
+         "--allow data.train, or begin anew with --fresh",
+         c->stream[at].tokens.path, c->ledger.row[at].name);
+}
+
 enum status resume_load(const struct comm *world, struct session *s, const struct run_folder *f, struct worker *w,
-                        const struct resume *found, struct worker_facts *facts)
+                        const struct resume *found, const struct options *options, struct worker_facts *facts)
 {
     char path[H5_PATH];
     bool other_machine = false;
@@ -114,6 +151,7 @@ enum status resume_load(const struct comm *world, struct session *s, const struc
         (void)publish_path(f->checkpoints, found->step, PUBLISH_FINAL, path);
         TRY_ALL(world, checkpoint_read_config(path, &s->arena, &before)); /* config.yaml may be newer */
         TRY(worker_load(world, w, path, before, facts));
+        TRY(check_content(worker_corpus(w), &facts->data, options)); /* pure: the same on every rank */
         other_machine = !digest_equal(facts->fingerprint, s->fingerprint);
         facts->lineage += other_machine;
     } else {
@@ -121,6 +159,6 @@ enum status resume_load(const struct comm *world, struct session *s, const struc
     }
     facts->config = config_digest(s->config, worker_tables());
     facts->fingerprint = s->fingerprint;
-    if (comm_rank(world) == 0 && found->step > 0) say_resumed(s, f, facts, other_machine);
+    if (comm_rank(world) == 0 && found->step > 0) say_resumed(s, f, w, facts, other_machine);
     return ST_OK;
 }

@@ -20,9 +20,10 @@ enum status resume_find(const struct comm *world, struct session *s, const struc
                         struct resume *out) MUST_USE;
 
 /* State into the worker: loaded, or fresh. Where the checkpoint was made with other rules (--allow), tensors whose state does not fit them
- * begin it anew, which is said. Another fingerprint than the checkpoint's is said and begins a new lineage; facts are those that
- * the next checkpoint carries. Collective: yes, equal arguments. */
+ * begin it anew, which is said. Another fingerprint than the checkpoint's is said and begins a new lineage, other sources are
+ * said and begin another order; facts are those that the next checkpoint carries. Collective: yes, equal arguments.
+ * Fails: ST_CONFIG where a source's file holds other text than the run has read, and that is not allowed. */
 enum status resume_load(const struct comm *world, struct session *s, const struct run_folder *f, struct worker *w,
-                        const struct resume *found, struct worker_facts *facts) MUST_USE;
+                        const struct resume *found, const struct options *options, struct worker_facts *facts) MUST_USE;
 
 #endif

@@ -40,9 +40,6 @@ enum status session_read(struct session *s, const char *path, const struct optio
     if (result != ST_OK) result = carry(result, &problems);
     text_free(&problems);
     TRY(result);
-    if (s->config->data.n_train > 1)
-        FAIL(ST_CONFIG, "%s: data.train has %d sources, and one is what a run can read today: build one token file of them all", path,
-             s->config->data.n_train);
     return session_tokenizer(s);
 }
 

@@ -6,12 +6,14 @@
 #include "common/base/digest.h"
 #include "common/comm/comm.h"
 #include "common/config/config.h"
+#include "common/data/ledger.h"
 #include "common/plan/plan.h"
 
 /* Everything that may be named in a configuration: optimizers, schedules, families. */
 const struct config_tables *worker_tables(void);
 
-/* --- Planning: no MPI, no files ------------------------------------------------------------------------------------ */
+/* --- Planning: no MPI, and but for token files no files
+ * ------------------------------------------------------------------------------------ */
 
 /* Resolve the precision for this machine (auto: bf16 where the hardware has it), write the tapes, assign rules, cut.
  * compute: DT_F32 or DT_BF16; worker_compute resolves `auto` for this process, the caller agrees over ranks (bf16 only if all have it).
@@ -28,6 +30,11 @@ struct worker_memory {
     size_t run, step, pass, scratch, data, total;
 };
 enum status worker_measure(const struct plan *plan, enum worker_mode mode, int rank, int threads, struct worker_memory *out) MUST_USE;
+
+/* The training sources that a configuration names, opened and mixed as at the beginning of a run. Owns: until corpus_close. Local.
+ * Fails: ST_DATA. */
+struct corpus;
+enum status worker_corpus_open(const struct config *config, struct corpus *out) MUST_USE;
 
 /* Learning rate of a rule's matrices at a step: the base rate times the schedule's factor; step 0: the base rate. NAN where the optimizer
  * finds its own. */
@@ -69,8 +76,8 @@ enum status worker_try(const struct try_problem *problem, float *after) MUST_USE
 
 struct worker;
 
-/* Places all memory of this rank and opens the token files (train source, and valid sources). The plan must be equal on all ranks.
- * Owns: until worker_close. Collective: yes, equal plan and mode. */
+/* Places all memory of this rank and opens the token files (sources of train and valid), which must hold the same on all ranks, like the
+ * plan. Owns: until worker_close. Collective: yes, equal plan and mode. Fails: ST_DATA; ST_LAUNCH where ranks see other files. */
 enum status worker_open(const struct comm *world, const struct plan *plan, enum worker_mode mode, struct worker **out) MUST_USE;
 void worker_close(struct worker *w);
 
@@ -122,8 +129,9 @@ enum status worker_digest(const struct comm *world, struct worker *w, bool weigh
 struct worker_facts {
     int64_t step, tokens;
     struct digest128 config, fingerprint;
-    int64_t lineage; /* grows when resumed under another fingerprint */
-    int64_t anew;    /* load: tensors whose optimizer state begins anew, because the run's rules for them changed */
+    int64_t lineage;           /* grows when resumed under another fingerprint */
+    int64_t anew;              /* load: tensors whose optimizer state begins anew, because the run's rules for them changed */
+    struct ledger_change data; /* load: is the order of samples that of before? */
 };
 enum status worker_save(const struct comm *world, struct worker *w, const char *path, const char *config_text,
                         const struct worker_facts *facts) MUST_USE;
@@ -136,9 +144,12 @@ enum status worker_export(const struct comm *world, struct worker *w, const char
 
 int64_t worker_step_done(const struct worker *w); /* last applied or skipped step */
 int64_t worker_tokens_done(const struct worker *w);
-/* Facts of an open token file, for bits per byte and entropies. kind 0: train, 1: valid. */
+/* Facts of an open token file, for bits per byte and entropies. */
 struct tokens;
-const struct tokens *worker_tokens(const struct worker *w, int kind, int index);
+const struct tokens *worker_valid(const struct worker *w, int source);
+/* The training text, and what was read of it so far; where none is open, what the state that was loaded says. */
+const struct corpus *worker_corpus(const struct worker *w);
+void worker_ledger(struct worker *w, struct ledger *out);
 
 /* Measured by independent counters, for planned against measured. */
 struct worker_counters {

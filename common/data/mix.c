@@ -67,6 +67,18 @@ struct mix_place mix_begin(const struct mix *m)
     return mix_place_at(m, none);
 }
 
+bool mix_holds(const struct mix *m, const int64_t count[])
+{
+    const int64_t parts = m->n > 1 ? 2 * m->n - 2 : 1;
+    int64_t samples = 0;
+    for (int i = 0; i < m->n; i++) samples += count[i];
+    for (int i = 0; i < m->n; i++) {
+        const int128 off = (int128)samples * m->share[i] - (int128)count[i] * mix_whole;
+        if ((off < 0 ? -off : off) * parts > (int128)mix_whole * (parts - 1)) return false;
+    }
+    return true;
+}
+
 static void pass_on(int64_t *at, int64_t *spare, int64_t whole, int64_t rest, int64_t unit)
 {
     const int64_t left = *spare - rest;

@@ -2,6 +2,7 @@
 #ifndef LAMINA_DATA_MIX_H
 #define LAMINA_DATA_MIX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { MIX_MOST = 32 };
@@ -34,6 +35,8 @@ struct mix_place {
 struct mix_place mix_begin(const struct mix *m);
 /* After counts that mix_next has come to, or that are to be gone on from. */
 struct mix_place mix_place_at(const struct mix *m, const int64_t count[]);
+/* Are these counts within the bound above, as those are that mix_next comes to? */
+bool mix_holds(const struct mix *m, const int64_t count[]);
 /* The source of the next sample, which is its sample number count[source] before the call. Cost: O(k), no division. */
 int mix_next(const struct mix *m, struct mix_place *p);
 

@@ -16,16 +16,21 @@ struct prefetch {
     const struct corpus *corpus;
     int64_t batch;
     struct piece now, ahead;
+    struct mix_cursor cursor; /* of whoever reads: one at a time */
+    bool reading;             /* the cursor stands in the corpus */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool busy, ending;
 };
 
-static enum status read_samples(const struct prefetch *p, int64_t first, int64_t count, struct piece *out)
+static enum status read_samples(struct prefetch *p, int64_t first, int64_t count, struct piece *out)
 {
     out->count = 0;
-    for (int64_t i = 0; i < count; i++) TRY(corpus_sample(p->corpus, first + i, samples_from(out->samples, i, p->corpus->context)));
+    if (!p->reading) p->cursor = corpus_cursor(p->corpus);
+    p->reading = true;
+    for (int64_t i = 0; i < count; i++)
+        TRY(corpus_sample(p->corpus, &p->cursor, first + i, samples_from(out->samples, i, p->corpus->context)));
     out->first = first;
     out->count = count;
     return ST_OK;
@@ -111,16 +116,13 @@ static void ask(struct prefetch *p, int64_t first, int64_t count)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-enum status prefetch_batch(struct prefetch *p, int64_t first, int64_t count, int64_t limit, int64_t next, struct samples out)
+enum status prefetch_batch(struct prefetch *p, struct sample_range wanted, struct sample_range next, struct samples out)
 {
-    CHECK(first >= 0 && count >= 0 && count <= p->batch);
+    CHECK(wanted.first >= 0 && wanted.count >= 0 && wanted.count <= p->batch && next.count <= p->batch);
     TRY(fault_here(FAULT_data_read));
-    const int64_t context = p->corpus->context, real = max_i64(0, min_i64(count, limit - first));
-    TRY(take(p, first, real));
-    samples_copy(out, p->now.samples, real, context);
-    samples_pad(samples_from(out, real, context), count - real, context);
-    const int64_t ahead = next < 0 ? 0 : max_i64(0, min_i64(count, limit - next));
-    if (ahead > 0) ask(p, next, ahead);
+    TRY(take(p, wanted.first, wanted.count));
+    samples_copy(out, p->now.samples, wanted.count, p->corpus->context);
+    if (next.count > 0) ask(p, next.first, next.count);
     return ST_OK;
 }
 

@@ -5,11 +5,15 @@
 #include "common/data/corpus.h"
 
 struct prefetch;
-/* All its memory is allocated here. The corpus must outlive it. Fails: ST_IO where there can be no thread. */
+/* All its memory is allocated here. The corpus must outlive it, and not be changed from the first batch on. Fails: ST_IO where there can be
+ * no thread. */
 enum status prefetch_open(const struct corpus *c, int64_t sequences_per_batch, struct prefetch **out) MUST_USE;
-/* The `count` samples from number `first` on, at most sequences_per_batch; those at or past `limit` are padding.
- * Hints the next request (-1: none) so that the thread reads ahead; a wrong hint costs time only. */
-enum status prefetch_batch(struct prefetch *p, int64_t first, int64_t count, int64_t limit, int64_t next, struct samples out) MUST_USE;
+/* The `count` samples from number `first` on, at most sequences_per_batch. Hints what will be asked for next (count 0: nothing), so that
+ * the thread reads it ahead; a wrong hint costs time only. Fails: ST_DATA. */
+struct sample_range {
+    int64_t first, count;
+};
+enum status prefetch_batch(struct prefetch *p, struct sample_range wanted, struct sample_range next, struct samples out) MUST_USE;
 void prefetch_close(struct prefetch *p); /* legal on NULL */
 
 #endif

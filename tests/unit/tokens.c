@@ -207,20 +207,20 @@ enum { CONTEXT = 8, BATCH = 4 };
 
 static struct corpus open_corpus(int64_t n_tokens)
 {
-    struct corpus c = { .context = CONTEXT };
+    struct corpus c;
     write_tokens(n_tokens, 257);
-    ck_assert_int_eq(stream_open(path, 11, 0, CONTEXT, &c.stream), ST_OK);
+    const struct corpus_wish wish = { .seed = 11, .context = CONTEXT, .sequences = BATCH, .n = 1, .source = { { "a", path, 1 } } };
+    ck_assert_int_eq(corpus_open(&wish, &c), ST_OK);
     return c;
 }
 
-static void check_batch(const struct order *o, int64_t first, int64_t count, int64_t limit, struct samples s)
+static void check_batch(const struct order *o, struct sample_range range, struct samples s)
 {
-    for (int64_t b = 0; b < count; b++)
+    for (int64_t b = 0; b < range.count; b++)
         for (int64_t t = 0; t < CONTEXT; t++) {
-            const bool real = first + b < limit;
-            const int64_t at = real ? order_position(o, first + b) + t : 0;
-            ck_assert_int_eq(s.inputs[b * CONTEXT + t], real ? token_at(at, 257) : 0);
-            ck_assert_int_eq(s.targets[b * CONTEXT + t], real ? token_at(at + 1, 257) : -1);
+            const int64_t at = order_position(o, range.first + b) + t;
+            ck_assert_int_eq(s.inputs[b * CONTEXT + t], token_at(at, 257));
+            ck_assert_int_eq(s.targets[b * CONTEXT + t], token_at(at + 1, 257));
         }
 }
 
@@ -233,12 +233,28 @@ START_TEST(batches_are_right_whatever_was_hinted)
     ck_assert_int_eq(prefetch_open(&c, BATCH, &p), ST_OK);
     for (int64_t k = 0; k < 500; k++) {
         const uint64_t r = rng_u64((struct rng_key){ .seed = 9, .purpose = RNG_TEST }, 0, k);
-        const int64_t first = k * BATCH, count = 1 + (int64_t)(r % BATCH), limit = first + (int64_t)(r >> 8) % 6;
-        const int64_t hints[] = { first + BATCH, first + 1, -1, 0, first + BATCH + 1 }; /* the first is what will be asked for */
-        ck_assert_int_eq(prefetch_batch(p, first, count, limit, hints[(r >> 20) % 5], batch), ST_OK);
-        check_batch(&c.stream.order, first, count, limit, batch);
+        const struct sample_range wanted = { k * BATCH, 1 + (int64_t)(r % BATCH) };
+        const int64_t next = wanted.first + BATCH;
+        const struct sample_range hints[] = { { next, BATCH }, { next, 1 }, { next + 1, 2 }, { 0, 1 }, { 0, 0 } };
+        ck_assert_int_eq(prefetch_batch(p, wanted, hints[(r >> 20) % 5], batch), ST_OK); /* the first holds all that will be asked for */
+        check_batch(&c.stream[0].order, wanted, batch);
     }
     prefetch_close(p);
+    corpus_close(&c);
+}
+END_TEST
+
+START_TEST(padding_has_no_loss)
+{
+    int32_t inputs[2 * CONTEXT], targets[2 * CONTEXT];
+    const struct samples batch = { inputs, targets };
+    struct corpus c = open_corpus(2000);
+    ck_assert_int_eq(samples_window(&c.stream[0].tokens, 7, CONTEXT, batch), ST_OK);
+    samples_pad(samples_from(batch, 1, CONTEXT), 1, CONTEXT);
+    for (int t = 0; t < 2 * CONTEXT; t++) {
+        ck_assert_int_eq(inputs[t], t < CONTEXT ? token_at(7 + t, 257) : 0);
+        ck_assert_int_eq(targets[t], t < CONTEXT ? token_at(8 + t, 257) : -1);
+    }
     corpus_close(&c);
 }
 END_TEST
@@ -249,10 +265,11 @@ START_TEST(a_damaged_file_is_told_by_the_batch_that_needs_it)
     int32_t inputs[BATCH * CONTEXT], targets[BATCH * CONTEXT];
     struct corpus c = open_corpus(2000);
     ck_assert_int_eq(prefetch_open(&c, BATCH, &p), ST_OK);
-    ck_assert_int_eq(truncate(path, (off_t)c.stream.tokens.data_offset), 0);
+    ck_assert_int_eq(truncate(path, (off_t)c.stream[0].tokens.data_offset), 0);
     enum status s = ST_OK;
     for (int64_t k = 0; k < 3 && !s; k++)
-        s = prefetch_batch(p, k * BATCH, BATCH, 1000, (k + 1) * BATCH, (struct samples){ inputs, targets });
+        s = prefetch_batch(p, (struct sample_range){ k * BATCH, BATCH }, (struct sample_range){ (k + 1) * BATCH, BATCH },
+                           (struct samples){ inputs, targets });
     ck_assert_int_eq(s, ST_DATA);
     ck_assert_ptr_nonnull(strstr(status_text(), path)); /* though another thread met it first */
     prefetch_close(p);
@@ -287,6 +304,7 @@ int main(void)
     tcase_add_test(tc, a_cut_file_is_refused);
     tcase_add_test(tc, what_is_no_token_file_is_refused_with_its_name);
     tcase_add_test(tc, batches_are_right_whatever_was_hinted);
+    tcase_add_test(tc, padding_has_no_loss);
     tcase_add_test(tc, a_damaged_file_is_told_by_the_batch_that_needs_it);
     tcase_add_test(tc, a_file_shorter_than_a_window_is_refused);
     Suite *suite = suite_create("tokens");

@@ -78,6 +78,9 @@ struct worker {
     struct samples batch; /* [window * B, T] */
 
     struct corpus corpus;
+    struct ledger loaded;    /* what the state that was loaded says was read; n = 0: nothing was loaded */
+    struct mix_cursor taken; /* how the samples of the steps done were dealt; with `counting` it stands in the corpus */
+    bool counting;
     struct tokens valid[CONFIG_MAX_SOURCES];
     int n_valid;
     struct prefetch *prefetch;
@@ -128,6 +131,21 @@ enum status executor_run(const struct comm *world, struct worker *w, const struc
 
 /* worker.c: owned fp32 masters were filled; the weights made from them follow, other ranks' at the next collective call. */
 void worker_masters_changed(struct worker *w);
+
+/* data.c */
+enum status data_open(struct worker *w) MUST_USE;
+/* A file that another rank sees otherwise would end in weights that nobody can explain. Collective: yes. */
+enum status data_same(const struct comm *world, const struct worker *w) MUST_USE;
+void data_close(struct worker *w);
+/* What a state holds of the ledger: its text in this dataset, and, where one source alone was read from the first step on and the step says
+ * all, nothing in the digest. */
+#define DATA_LEDGER "data/ledger"
+char *data_ledger_text(struct worker *w, struct arena *arena);
+void data_digest(struct worker *w, struct text *out);
+/* The corpus, if there is one, goes on where the state's ledger leaves it. before: as in worker_load. */
+struct state;
+enum status data_go_on(struct worker *w, const struct state *f, const struct config *before, struct arena *arena,
+                       struct worker_facts *facts) MUST_USE;
 
 /* step.c */
 const struct stretch *step_stretch(const struct worker *w, int64_t step);

@@ -75,6 +75,7 @@ enum status worker_digest(const struct comm *world, struct worker *w, bool weigh
         text_add_bytes(&scalars, (const char *)a.observed_exponent, (size_t)a.n * sizeof *a.observed_exponent);
         text_add_bytes(&scalars, (const char *)a.observed_largest, (size_t)a.n * sizeof *a.observed_largest);
         text_add_bytes(&scalars, (const char *)a.updates, (size_t)a.n * sizeof *a.updates);
+        data_digest(w, &scalars);
     }
     const enum status s = items_digest(world, &items, scalars.data, scalars.length, out);
     text_free(&scalars);
@@ -84,7 +85,16 @@ enum status worker_digest(const struct comm *world, struct worker *w, bool weigh
 
 /* --- The file ------------------------------------------------------------------------------------------------------------ */
 
-enum { EXTRA_EXPONENT, EXTRA_LARGEST, EXTRA_OBSERVED_EXPONENT, EXTRA_OBSERVED_LARGEST, EXTRA_UPDATES, EXTRA_CONFIG, EXTRA_COUNT };
+enum {
+    EXTRA_EXPONENT,
+    EXTRA_LARGEST,
+    EXTRA_OBSERVED_EXPONENT,
+    EXTRA_OBSERVED_LARGEST,
+    EXTRA_UPDATES,
+    EXTRA_CONFIG,
+    EXTRA_LEDGER,
+    EXTRA_COUNT
+};
 
 static struct state_entry entry_of(const struct item *it)
 {
@@ -99,9 +109,13 @@ static struct state_entry extra_entry(int extra, int64_t n)
     static const struct {
         const char *name;
         enum dtype dtype;
-    } extras[EXTRA_COUNT] = { { "exchange/exponent", DT_I32 },          { "exchange/largest", DT_F32 },
-                              { "exchange/observed_exponent", DT_I32 }, { "exchange/observed_largest", DT_F32 },
-                              { "optimizer/updates", DT_I64 },          { "config", DT_U8 } };
+    } extras[EXTRA_COUNT] = { { "exchange/exponent", DT_I32 },
+                              { "exchange/largest", DT_F32 },
+                              { "exchange/observed_exponent", DT_I32 },
+                              { "exchange/observed_largest", DT_F32 },
+                              { "optimizer/updates", DT_I64 },
+                              { "config", DT_U8 },
+                              { DATA_LEDGER, DT_U8 } };
     struct state_entry e = { .dtype = extras[extra].dtype, .n_dims = 1, .rows = 1, .cols = n };
     memcpy(e.name, extras[extra].name, strlen(extras[extra].name));
     return e;
@@ -142,11 +156,14 @@ static enum status save(const struct comm *world, struct worker *w, struct arena
     items_list(w, arena, true, &items);
     struct arrays a = arrays_place(w, arena);
     arrays_fill(w, &a);
-    void *const extra[EXTRA_COUNT] = { a.exponent,         a.largest, a.observed_exponent,
-                                       a.observed_largest, a.updates, arena_strdup(arena, config_text) };
+    char *const ledger = data_ledger_text(w, arena);
+    void *const extra[EXTRA_COUNT] = {
+        a.exponent, a.largest, a.observed_exponent, a.observed_largest, a.updates, arena_strdup(arena, config_text), ledger
+    };
+    const int64_t extra_n[EXTRA_COUNT] = { a.n, a.n, a.n, a.n, a.n, (int64_t)strlen(config_text), (int64_t)strlen(ledger) };
     struct state_entry *entries = arena_place_n(arena, (size_t)items.n + EXTRA_COUNT, sizeof *entries);
     for (int i = 0; i < items.n; i++) entries[i] = entry_of(&items.item[i]);
-    for (int i = 0; i < EXTRA_COUNT; i++) entries[items.n + i] = extra_entry(i, i == EXTRA_CONFIG ? (int64_t)strlen(config_text) : a.n);
+    for (int i = 0; i < EXTRA_COUNT; i++) entries[items.n + i] = extra_entry(i, extra_n[i]);
 
     struct state_writer *f;
     TRY(state_create(world, path, entries, items.n + EXTRA_COUNT, &f));
@@ -324,7 +341,9 @@ static enum status load(struct worker *w, const char *path, const struct config 
     arena_open_growing(&arena, "load");
     enum status s = get_facts(f, facts);
     facts->anew = 0;
+    facts->data = (struct ledger_change){ 0 };
     if (!s) s = read_all(w, f, before, &arena, &facts->anew);
+    if (!s && w->mode == WORKER_TRAIN) s = data_go_on(w, f, before, &arena, facts);
     arena_close(&arena);
     state_close(f);
     return s;

@@ -36,15 +36,27 @@ static void clear_sums(struct worker *w)
     }
 }
 
-/* The windows of microbatches [first, first + n) of the step. A failure is this rank's alone: it computes on, with padding, and reports. */
-static enum status read_batch(struct worker *w, int64_t step, int64_t first, int64_t n)
+/* The samples of one pass of a step on this rank; none past its last. */
+static struct sample_range pass_samples(const struct worker *w, int64_t step, int64_t pass)
+{
+    const struct plan *plan = w->plan;
+    int64_t first, n;
+    plan_share(plan, w->rank, &first, &n);
+    const int64_t done = min_i64(pass * plan->window, n);
+    return (struct sample_range){ (step - 1) * plan->sequences + (first + done) * plan->micro,
+                                  min_i64(plan->window, n - done) * plan->micro };
+}
+
+/* A failure is this rank's alone: it computes on, with padding, and reports. */
+static enum status read_batch(struct worker *w, int64_t step, int64_t pass)
 {
     const double start = clock_seconds();
-    const struct plan *plan = w->plan;
-    const int64_t sample = (step - 1) * plan->sequences + first * plan->micro, next = sample + plan->sequences;
+    const struct sample_range wanted = pass_samples(w, step, pass);
+    struct sample_range next = pass_samples(w, step, pass + 1);
+    if (next.count == 0) next = pass_samples(w, step + 1, 0);
     enum status s = fault_here(FAULT_data_read);
-    if (!s && n > 0) s = prefetch_batch(w->prefetch, sample, n * plan->micro, INT64_MAX, next, w->batch);
-    if (s) samples_pad(w->batch, n * plan->micro, plan->context);
+    if (!s && wanted.count > 0) s = prefetch_batch(w->prefetch, wanted, next, w->batch);
+    if (s) samples_pad(w->batch, wanted.count, w->plan->context);
     w->times.data += clock_seconds() - start;
     return s;
 }
@@ -59,7 +71,7 @@ static enum status run_passes(struct worker *w, int64_t step, struct super *loss
     for (int64_t i = 0; i < n_passes; i++) {
         const int64_t done = min_i64(i * plan->window, n_local), n_now = min_i64(plan->window, n_local - done);
         w->micro_begin = first + done;
-        const enum status s = read_batch(w, step, first + done, n_now);
+        const enum status s = read_batch(w, step, i);
         if (s && !*local) *local = s;
         const struct pass pass = { &stretch->pass[n_now], stretch, n_now, loss, n_tokens };
         TRY(executor_run(w->world, w, &pass));

@@ -63,37 +63,6 @@ enum status worker_measure(const struct plan *plan, enum worker_mode mode, int r
     return s;
 }
 
-/* --- Data files ------------------------------------------------------------------------------------------------------ */
-
-static enum status check_vocab(const struct worker *w, const struct tokens *t)
-{
-    const int64_t vocab = w->plan->config->model.vocab;
-    if (t->vocab != vocab)
-        FAIL(ST_DATA,
-             "%s: made with a vocabulary of %lld (tokenizer %s), the run has %lld: build it again with `lamina data build --tokenizer %s`",
-             t->path, (long long)t->vocab, t->tokenizer, (long long)vocab, w->plan->config->tokenizer);
-    if (t->n_tokens < w->plan->context + 1)
-        FAIL(ST_DATA, "%s: %lld tokens are fewer than one window of %lld", t->path, (long long)t->n_tokens,
-             (long long)w->plan->context + 1);
-    return ST_OK;
-}
-
-static enum status open_data(struct worker *w)
-{
-    const struct data_config *d = &w->plan->config->data;
-    TRY(fault_here(FAULT_data_open));
-    for (int i = 0; i < d->n_valid; i++) {
-        TRY(tokens_open(d->valid[i].path, false, &w->valid[i]));
-        w->n_valid++;
-        TRY(check_vocab(w, &w->valid[i]));
-    }
-    if (w->mode == WORKER_EVALUATE || d->n_train == 0) return ST_OK;
-    w->corpus.context = w->plan->context;
-    TRY(stream_open(d->train[0].path, (uint64_t)w->plan->config->run.seed, 0, w->plan->context, &w->corpus.stream));
-    TRY(check_vocab(w, &w->corpus.stream.tokens));
-    return prefetch_open(&w->corpus, w->plan->window * w->plan->micro, &w->prefetch);
-}
-
 /* --- Weights --------------------------------------------------------------------------------------------------------- */
 
 struct fill {
@@ -155,7 +124,7 @@ static enum status place_all(struct worker *w)
     TRY(open_fixed(w, &memory));
     place_worker(w);
     for (int64_t i = 0; w->gradient_of && i <= w->plan->window; i++) w->gradient_of[i] = w->gradients + i * w->boundary_bytes;
-    return w->mode == WORKER_UPDATE ? ST_OK : open_data(w);
+    return w->mode == WORKER_UPDATE ? ST_OK : data_open(w);
 }
 
 enum status worker_open(const struct comm *world, const struct plan *plan, enum worker_mode mode, struct worker **out)
@@ -169,15 +138,13 @@ enum status worker_open(const struct comm *world, const struct plan *plan, enum 
     TRY(comm_split(world, plan_group(plan, w->rank), &w->shard));
     TRY(comm_split(world, w->member, &w->across));
     TRY_ALL(world, place_all(w));
-    return ST_OK;
+    return data_same(world, w);
 }
 
 void worker_close(struct worker *w)
 {
     if (w == NULL) return;
-    prefetch_close(w->prefetch);
-    if (w->corpus.context > 0) corpus_close(&w->corpus);
-    for (int i = 0; i < w->n_valid; i++) tokens_close(&w->valid[i]);
+    data_close(w);
     comm_free(w->shard);
     comm_free(w->across);
     close_arenas(w);
@@ -186,11 +153,6 @@ void worker_close(struct worker *w)
 
 int64_t worker_step_done(const struct worker *w) { return w->step_done; }
 int64_t worker_tokens_done(const struct worker *w) { return w->tokens_done; }
-
-const struct tokens *worker_tokens(const struct worker *w, int kind, int index)
-{
-    return kind == 0 ? &w->corpus.stream.tokens : &w->valid[index];
-}
 
 void worker_counters(const struct worker *w, struct worker_counters *out)
 {

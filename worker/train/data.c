@@ -1,0 +1,150 @@
+/* The text of a run on one rank: its token files, and the ledger of what was read of them. */
+#define LAMINA_WORKER_TRAIN
+#include "private.h"
+
+#include "common/base/check.h"
+#include "common/base/fault.h"
+#include "common/store/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- Token files --------------------------------------------------------------------------------------------------------- */
+
+static enum status check_vocab(const struct worker *w, const struct tokens *t)
+{
+    const int64_t vocab = w->plan->config->model.vocab;
+    if (t->vocab != vocab)
+        FAIL(ST_DATA,
+             "%s: made with a vocabulary of %lld (tokenizer %s), the run has %lld: build it again with `lamina data build --tokenizer %s`",
+             t->path, (long long)t->vocab, t->tokenizer, (long long)vocab, w->plan->config->tokenizer);
+    if (t->n_tokens < w->plan->context + 1)
+        FAIL(ST_DATA, "%s: %lld tokens are fewer than one window of %lld", t->path, (long long)t->n_tokens,
+             (long long)w->plan->context + 1);
+    return ST_OK;
+}
+
+enum status worker_corpus_open(const struct config *config, struct corpus *out)
+{
+    _Static_assert((int)MIX_MOST == (int)CONFIG_MAX_SOURCES && (int)LEDGER_NAME == (int)CONFIG_NAME_MAX,
+                   "every list of sources can be mixed");
+    const struct data_config *d = &config->data;
+    struct corpus_wish wish = { .seed = (uint64_t)config->run.seed,
+                                .context = config->model.context,
+                                .sequences = config->batch.sequences,
+                                .by = d->weights == WEIGHTS_DOCUMENTS ? CORPUS_BY_DOCUMENTS : CORPUS_BY_TOKENS,
+                                .n = d->n_train };
+    if (d->train[0].epochs > 0) wish.by = CORPUS_BY_EPOCHS; /* of one, so of all */
+    for (int i = 0; i < d->n_train; i++) {
+        wish.source[i].name = d->train[i].name;
+        wish.source[i].path = d->train[i].path;
+        wish.source[i].amount = wish.by == CORPUS_BY_EPOCHS ? d->train[i].epochs : d->train[i].weight;
+    }
+    return corpus_open(&wish, out);
+}
+
+enum status data_open(struct worker *w)
+{
+    const struct data_config *d = &w->plan->config->data;
+    TRY(fault_here(FAULT_data_open));
+    for (int i = 0; i < d->n_valid; i++) {
+        TRY(tokens_open(d->valid[i].path, false, &w->valid[i]));
+        w->n_valid++;
+        TRY(check_vocab(w, &w->valid[i]));
+    }
+    if (w->mode == WORKER_EVALUATE || d->n_train == 0) return ST_OK;
+    TRY(worker_corpus_open(w->plan->config, &w->corpus));
+    for (int i = 0; i < w->corpus.n; i++) TRY(check_vocab(w, &w->corpus.stream[i].tokens));
+    return prefetch_open(&w->corpus, w->plan->window * w->plan->micro, &w->prefetch);
+}
+
+enum status data_same(const struct comm *world, const struct worker *w)
+{
+    char what[160];
+    for (int i = 0; i < w->corpus.n; i++) {
+        (void)snprintf(what, sizeof what, "the token file of the training source %s", w->corpus.ledger.row[i].name);
+        TRY(comm_same(world, what, w->corpus.stream[i].tokens.content_digest));
+    }
+    for (int i = 0; i < w->n_valid; i++) {
+        (void)snprintf(what, sizeof what, "the token file of the validation source %.80s", w->plan->config->data.valid[i].name);
+        TRY(comm_same(world, what, w->valid[i].content_digest));
+    }
+    return ST_OK;
+}
+
+void data_close(struct worker *w)
+{
+    prefetch_close(w->prefetch);
+    corpus_close(&w->corpus);
+    for (int i = 0; i < w->n_valid; i++) tokens_close(&w->valid[i]);
+}
+
+/* --- The ledger ---------------------------------------------------------------------------------------------------------- */
+
+const struct tokens *worker_valid(const struct worker *w, int source) { return &w->valid[source]; }
+const struct corpus *worker_corpus(const struct worker *w) { return &w->corpus; }
+
+void worker_ledger(struct worker *w, struct ledger *out)
+{
+    *out = w->loaded;
+    if (w->corpus.n == 0) return;
+    if (!w->counting) w->taken = corpus_cursor(&w->corpus);
+    w->counting = true;
+    corpus_ledger(&w->corpus, &w->taken, w->step_done, out);
+}
+
+void data_digest(struct worker *w, struct text *out)
+{
+    struct ledger l;
+    worker_ledger(w, &l);
+    if (l.n_read < 2 && l.orders == 0) return;
+    const int64_t head[] = { l.orders, l.first_step, l.n_read, l.n };
+    text_add_bytes(out, (const char *)head, sizeof head);
+    for (int i = 0; i < l.n; i++) {
+        const struct ledger_row *r = &l.row[i];
+        const int64_t row[] = { r->key, r->share, r->before, r->taken };
+        text_add_bytes(out, r->name, strlen(r->name) + 1);
+        text_add_bytes(out, (const char *)row, sizeof row);
+    }
+}
+
+char *data_ledger_text(struct worker *w, struct arena *arena)
+{
+    struct ledger l;
+    struct text text = { 0 };
+    worker_ledger(w, &l);
+    ledger_write(&l, &text);
+    char *copy = arena_strdup(arena, text.data);
+    text_free(&text);
+    return copy;
+}
+
+/* Of a file from before sources could be mixed: one source, read from the first step on. */
+static void make_ledger(const struct worker *w, const struct config *before, int64_t step, struct ledger *out)
+{
+    const struct config *c = before != NULL && before->data.n_train > 0 ? before : w->plan->config;
+    *out = (struct ledger){ .sequences = c->batch.sequences, .context = c->model.context, .n_read = 1, .n = 1 };
+    out->row[0] = (struct ledger_row){ .share = mix_whole, .taken = step * c->batch.sequences };
+    snprintf(out->row[0].name, sizeof out->row[0].name, "%.*s", LEDGER_NAME - 1, c->data.train[0].name);
+}
+
+static enum status read_ledger(const struct state *f, struct arena *arena, struct ledger *out)
+{
+    enum { MOST = 1 << 20 };
+    const struct state_entry *e = state_find(f, DATA_LEDGER);
+    if (e->dtype != DT_U8 || e->n_dims != 1 || e->cols > MOST) FAIL(ST_DAMAGED, DATA_LEDGER " of a checkpoint is not a text");
+    char *text = arena_place_n(arena, (size_t)e->cols + 1, 1);
+    TRY(state_read_rows(f, e, &(struct state_rows){ 0, 1, text }, 1));
+    return ledger_read(text, (size_t)e->cols, out);
+}
+
+enum status data_go_on(struct worker *w, const struct state *f, const struct config *before, struct arena *arena,
+                       struct worker_facts *facts)
+{
+    if (state_find(f, DATA_LEDGER) != NULL)
+        TRY(read_ledger(f, arena, &w->loaded));
+    else
+        make_ledger(w, before, facts->step, &w->loaded);
+    w->counting = false;
+    return w->corpus.n > 0 ? corpus_go_on(&w->corpus, &w->loaded, facts->step, &facts->data) : ST_OK;
+}
