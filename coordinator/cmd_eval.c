@@ -4,6 +4,7 @@
 #include "coordinator/metrics_file.h"
 #include "coordinator/private.h"
 #include "coordinator/run_ref.h"
+#include "coordinator/sinks/sink.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ static void choose_data(struct config *config, const struct options *options)
     const char *file = option_text(options, "data");
     if (file != NULL) {
         d->n_valid = 1;
+        d->valid[0].weight = 1;
         (void)snprintf(d->valid[0].name, sizeof d->valid[0].name, "%s", file);
         (void)snprintf(d->valid[0].path, sizeof d->valid[0].path, "%s", file);
     } else if (strcmp(option_text(options, "split"), "train") == 0) {
@@ -46,10 +48,10 @@ static void choose_data(struct config *config, const struct options *options)
 static void print_result(const struct options *options, const char *name, const struct tokens *data, const struct eval_result *r)
 {
     if (option_flag(options, "json")) {
-        json_t *o =
-            json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "source", name, "tokens", (json_int_t)r->tokens, "loss",
-                      metrics_number(r->loss), "perplexity", metrics_number(exp(r->loss)), "bits_per_byte",
-                      metrics_number(r->bits_per_byte), "order0", metrics_number(data->entropy0), "order1", metrics_number(data->entropy1));
+        json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "source", name, "tokens", (json_int_t)r->tokens, "bytes",
+                              metrics_number(r->bytes), "loss", metrics_number(r->loss), "perplexity", metrics_number(exp(r->loss)),
+                              "bits_per_byte", metrics_number(r->bits_per_byte), "order0", metrics_number(data->entropy0), "order1",
+                              metrics_number(data->entropy1));
         char *text = o != NULL ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
         CHECK(text != NULL);
         (void)printf("%s\n", text);
@@ -69,11 +71,16 @@ static enum status eval_opened(const struct comm *world, const struct options *o
     TRY(run_ref_load(world, options->operand[0], option_text(options, "folder"), WORKER_EVALUATE, choose_data, options, o));
     const struct data_config *d = &o->session.config->data;
     if (d->n_valid == 0) FAIL(ST_USAGE, "the run has no such sources: give a token file with --data FILE");
+    struct evaluation_sum sum = { 0 };
+    struct evaluation_metrics m = { 0 };
     for (int i = 0; i < d->n_valid; i++) {
-        struct eval_result result;
-        TRY(worker_evaluate(world, o->worker, i, option_integer(options, "batches"), &result));
-        if (comm_rank(world) == 0) print_result(options, d->valid[i].name, worker_valid(o->worker, i), &result);
+        m.weight = d->valid[i].weight;
+        TRY(worker_evaluate(world, o->worker, i, option_integer(options, "batches"), &m.result));
+        evaluation_add(&sum, &m);
+        if (comm_rank(world) == 0) print_result(options, d->valid[i].name, worker_valid(o->worker, i), &m.result);
     }
+    if (comm_rank(world) == 0 && d->n_valid > 1 && !option_flag(options, "json"))
+        (void)printf("mean of %d sources, by their weights: loss %.6f, %.4f bits/byte\n", d->n_valid, m.mean_loss, m.mean_bits);
     return ST_OK;
 }
 

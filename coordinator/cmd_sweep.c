@@ -201,7 +201,8 @@ const struct command command_sweep = {
              "what each says goes to FOLDER/log. The same command goes on: complete points stay, stopped ones resume, diverged ones are\n"
              "results. USR1, TERM and INT let the run at hand save, and end with 75. results.jsonl gets a line per point, the table is "
              "sorted by\n"
-             "validation loss (the mean over the valid sources), then by training loss (the mean over the last tenth of the steps, at most "
+             "validation loss (the mean over the valid sources, by their weights), then by training loss (the mean over the last tenth of "
+             "the steps, at most "
              "100).",
     .example = "lamina sweep configs/quickstart.yaml --over optimizer.defaults.lr=1e-3..1e-1@5 --ranks 2",
     .stops_politely = true,

@@ -150,7 +150,9 @@ static enum status open_worker(const struct comm *world, struct train *t, const 
     TRY_ALL(world, plan_facts(s, &t->facts));
     memory_reset_peak();
     t->baseline = memory_use().now;
-    return worker_open(world, &s->plan, WORKER_TRAIN, &t->worker);
+    TRY(worker_open(world, &s->plan, WORKER_TRAIN, &t->worker));
+    TRY_ALL(world, session_tell_tokenizer(s, t->worker));
+    return ST_OK;
 }
 
 /* config.yaml and run.json describe what runs from here on. */

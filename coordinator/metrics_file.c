@@ -119,10 +119,12 @@ static void take_point(void *context, const json_t *object)
 {
     const struct each *each = context;
     const char *kind = json_string_value(json_object_get(object, "kind"));
+    const double weight = metrics_value(object, "weight");
     const struct metrics_point point = {
         .step = json_integer_value(json_object_get(object, "step")),
         .loss = metrics_value(object, "loss"),
         .bits_per_byte = metrics_value(object, "bits_per_byte"),
+        .weight = weight > 0 ? weight : 1,
         .evaluation = kind != NULL && strcmp(kind, "evaluation") == 0,
         .source = json_string_value(json_object_get(object, "source")),
         .tokens = json_integer_value(json_object_get(object, "tokens")),

@@ -29,6 +29,7 @@ double metrics_value(const struct json_t *object, const char *key);
 struct metrics_point {
     int64_t step;
     double loss, bits_per_byte;
+    double weight; /* of an evaluation, in the mean over sources; 1 where a line says none */
     bool evaluation;
     const char *source; /* of an evaluation; it lives as long as the call */
     int64_t tokens;

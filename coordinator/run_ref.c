@@ -155,6 +155,7 @@ enum status run_ref_load(const struct comm *world, const char *word, const char 
     TRY(session_plan_all(world, s));
     if (comm_size(world) > 1) TRY(session_fingerprint_all(world, s));
     TRY(worker_open(world, &s->plan, mode, &out->worker));
+    TRY_ALL(world, session_tell_tokenizer(s, out->worker));
     (void)snprintf(path, sizeof path, "%.*s/state.h5", (int)sizeof path - 16, out->checkpoint);
     return worker_load(world, out->worker, path, NULL, &out->facts);
 }

@@ -50,6 +50,20 @@ enum status session_tokenizer(struct session *s)
     return ST_OK;
 }
 
+enum status session_tell_tokenizer(struct session *s, struct worker *w)
+{
+    const struct tokenizer *t = &s->tokenizer;
+    struct text text = { 0 };
+    int32_t *bytes = arena_place_n(&s->arena, (size_t)t->vocab, sizeof *bytes);
+    for (int32_t id = 0; id < t->vocab; id++) {
+        text.length = 0;
+        if (id != t->end_of_document) t->desc->decode(t, false, id, &text);
+        bytes[id] = (int32_t)text.length;
+    }
+    text_free(&text);
+    return worker_tokenizer(w, t->digest, bytes);
+}
+
 /* Problems begin with file:line:column, so that editors find them: they are printed as they are, once, by whoever speaks. */
 static enum status tell_problems(enum status s, bool speaks, const char *path)
 {

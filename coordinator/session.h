@@ -51,6 +51,9 @@ enum status session_peak_all(const struct comm *world, struct session *s, bool a
 
 /* Opens the configuration's tokenizer, which fixes the vocabulary of the model. Part of session_config. Fails: ST_CONFIG. */
 enum status session_tokenizer(struct session *s) MUST_USE;
+/* Tells the worker which tokenizer its token files must be made with, and how many bytes its tokens stand for. Local.
+ * Fails: ST_DATA where a file was made with another. */
+enum status session_tell_tokenizer(struct session *s, struct worker *w) MUST_USE;
 /* A configuration stored as text (in a checkpoint or a run folder). Fails: ST_DAMAGED when it does not read. */
 enum status session_config_stored(struct arena *arena, const char *name, const struct text *text, struct config **out) MUST_USE;
 

@@ -28,7 +28,7 @@ static void take_evaluation(struct reading *r, const struct metrics_point *p)
     r->evaluated = p->step;
     if (p->source == NULL || out->n_sources == CONFIG_MAX_SOURCES) return;
     if (out->source == NULL) out->source = arena_place_n(r->arena, CONFIG_MAX_SOURCES, sizeof *out->source);
-    out->source[out->n_sources++] = (struct sweep_source){ arena_strdup(r->arena, p->source), p->loss, p->bits_per_byte };
+    out->source[out->n_sources++] = (struct sweep_source){ arena_strdup(r->arena, p->source), p->loss, p->bits_per_byte, p->weight };
 }
 
 static void take_line(void *context, const struct metrics_point *p)
@@ -49,14 +49,17 @@ static void settle_losses(struct reading *r)
 {
     struct sweep_result *out = r->result;
     const int64_t n = max_i64(1, min_i64(LAST_STEPS, out->step / 10));
-    double sum = 0, loss = 0, bits = 0;
+    double sum = 0, loss = 0, bits = 0, weight = 0;
     out->train_loss = out->valid_loss = out->valid_bits = (double)NAN;
     if (r->evaluated != out->step || out->state != POINT_COMPLETE) out->n_sources = 0;
     if (out->state != POINT_COMPLETE) return;
     for (int64_t i = 0; i < n && i < r->steps; i++) sum += r->last[(r->steps - 1 - i) % LAST_STEPS];
     if (r->steps > 0) out->train_loss = sum / (double)min_i64(n, r->steps);
-    for (int i = 0; i < out->n_sources; i++) loss += out->source[i].loss, bits += out->source[i].bits_per_byte;
-    if (out->n_sources > 0) out->valid_loss = loss / out->n_sources, out->valid_bits = bits / out->n_sources;
+    for (int i = 0; i < out->n_sources; i++) {
+        const struct sweep_source *s = &out->source[i];
+        weight += s->weight, loss += s->weight * s->loss, bits += s->weight * s->bits_per_byte;
+    }
+    if (out->n_sources > 0) out->valid_loss = loss / weight, out->valid_bits = bits / weight;
 }
 
 struct ending {

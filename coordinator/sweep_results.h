@@ -14,7 +14,7 @@ enum sweep_state {
 };
 struct sweep_source {
     const char *name;
-    double loss, bits_per_byte;
+    double loss, bits_per_byte, weight;
 };
 struct sweep_result {
     enum sweep_state state;
@@ -22,7 +22,7 @@ struct sweep_result {
     int64_t step, tokens;          /* done */
     double seconds;                /* of steps and evaluations */
     double train_loss;             /* mean over the last tenth of the steps, at most 100; NAN unless complete */
-    double valid_loss, valid_bits; /* mean over the valid sources after the last step; NAN without */
+    double valid_loss, valid_bits; /* mean over the valid sources, by their weights, after the last step; NAN without */
     int n_sources;
     struct sweep_source *source;
 };

@@ -35,11 +35,16 @@ static enum status do_step(const struct comm *world, struct trainer *t, int64_t 
 static enum status do_evaluate(const struct comm *world, struct trainer *t)
 {
     const struct config *config = t->session->config;
+    struct evaluation_sum sum = { 0 };
     for (int i = 0; i < config->data.n_valid; i++) {
-        struct evaluation_metrics m = { .step = t->state.step, .source = config->data.valid[i].name };
+        const struct source_config *source = &config->data.valid[i];
+        struct evaluation_metrics m = {
+            .step = t->state.step, .source = source->name, .weight = source->weight, .number = i, .n_sources = config->data.n_valid
+        };
         const double begin = clock_seconds();
         TRY(worker_evaluate(world, t->worker, i, config->eval.batches, &m.result));
         m.seconds = clock_seconds() - begin;
+        evaluation_add(&sum, &m);
         if (t->sinks != NULL) sinks_evaluation(t->sinks, &m);
     }
     t->state.evaluated = true;

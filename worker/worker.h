@@ -81,6 +81,11 @@ struct worker;
 enum status worker_open(const struct comm *world, const struct plan *plan, enum worker_mode mode, struct worker **out) MUST_USE;
 void worker_close(struct worker *w);
 
+/* The run's tokenizer: its digest, and how many bytes each id decodes to by itself ([vocab], borrowed until worker_close), so that bits per
+ * byte of a part of a source are those of the very tokens that were evaluated. Local. Fails: ST_DATA where an open token file was made with
+ * another tokenizer. */
+enum status worker_tokenizer(struct worker *w, struct digest128 tokenizer, const int32_t *token_bytes) MUST_USE;
+
 /* Initial weights by (seed, tensor, element). Local. */
 void worker_fresh(struct worker *w);
 
@@ -114,6 +119,7 @@ enum status worker_step(const struct comm *world, struct worker *w, const struct
  * batch is padded to shape. Collective: yes, equal arguments. */
 struct eval_result {
     int64_t tokens;
+    double bytes; /* of text that the tokens stand for, without ends of documents */
     double nats, loss, bits_per_byte;
 };
 enum status worker_evaluate(const struct comm *world, struct worker *w, int source, int64_t batches, struct eval_result *out) MUST_USE;

@@ -12,11 +12,29 @@ struct loss_curve {
     const struct sink_setup *setup;
     bool bits; /* bits per byte where they are known, else nats per token */
     struct curve series[SERIES];
+    int64_t evaluated; /* step of the evaluation that these are of: weights and losses so far */
+    double weight, sum;
 };
+
+/* One point for each evaluation: the mean over its sources, which come one after the other. */
+static void add_source(struct loss_curve *c, int64_t step, double weight, double loss)
+{
+    struct curve *validation = &c->series[1];
+    if (step != c->evaluated) c->weight = c->sum = 0;
+    c->evaluated = step;
+    c->weight += weight;
+    c->sum += weight * loss;
+    if (validation->n > 0 && validation->points[validation->n - 1].step == step) validation->n--;
+    curve_add(validation, step, c->sum / c->weight);
+}
 
 static void add(struct loss_curve *c, const struct metrics_point *p)
 {
-    curve_add(&c->series[p->evaluation], p->step, c->bits ? p->bits_per_byte : p->loss);
+    const double loss = c->bits ? p->bits_per_byte : p->loss;
+    if (p->evaluation)
+        add_source(c, p->step, p->weight, loss);
+    else
+        curve_add(&c->series[0], p->step, loss);
 }
 
 static void add_old(void *context, const struct metrics_point *p)
@@ -29,7 +47,7 @@ static enum status loss_open(struct arena *arena, const struct sink_setup *setup
 {
     char path[PATH_BYTES];
     struct loss_curve *c = arena_place(arena, sizeof *c);
-    *c = (struct loss_curve){ .setup = setup, .bits = isfinite(setup->bits_per_nat) };
+    *c = (struct loss_curve){ .setup = setup, .bits = isfinite(setup->bits_per_nat), .evaluated = -1 };
     c->series[0] = (struct curve){ .name = "training", .mark = ".", .color = "#4878a8" };
     c->series[1] = (struct curve){ .name = "validation", .mark = "o", .color = "#c04020" };
     *state = c;
@@ -48,7 +66,8 @@ static enum status loss_step(void *state, const struct step_metrics *m)
 static enum status loss_evaluation(void *state, const struct evaluation_metrics *m)
 {
     const struct eval_result *r = &m->result;
-    add(state, &(struct metrics_point){ .step = m->step, .loss = r->loss, .bits_per_byte = r->bits_per_byte, .evaluation = true });
+    add(state, &(struct metrics_point){
+                   .step = m->step, .loss = r->loss, .bits_per_byte = r->bits_per_byte, .weight = m->weight, .evaluation = true });
     return ST_OK;
 }
 

@@ -87,6 +87,8 @@ static enum status jsonl_evaluation(void *state, const struct evaluation_metrics
     set(o, "tokens", json_integer(m->result.tokens));
     set(o, "loss", metrics_number(m->result.loss));
     set(o, "bits_per_byte", metrics_number(m->result.bits_per_byte));
+    set(o, "bytes", metrics_number(m->result.bytes));
+    set(o, "weight", metrics_number(m->weight));
     set(o, "seconds", metrics_number(m->seconds));
     return metrics_append(j->path, o);
 }

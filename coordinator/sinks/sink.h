@@ -23,7 +23,16 @@ struct evaluation_metrics {
     const char *source;
     struct eval_result result;
     double seconds;
+    double weight;               /* in the mean over the sources of one evaluation */
+    int number, n_sources;       /* from 0; and how many there are */
+    double mean_loss, mean_bits; /* weighted means up to this source: with the last one those over all */
 };
+
+/* The next source of an evaluation: fills in the means, which `sum` (zeroed before the first) collects. */
+struct evaluation_sum {
+    double weight, loss, bits;
+};
+void evaluation_add(struct evaluation_sum *sum, struct evaluation_metrics *m);
 
 /* Any member but name, summary and open may be NULL. open places its state in the arena. */
 struct sink_desc {

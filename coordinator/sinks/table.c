@@ -3,6 +3,15 @@
 
 const struct sink_desc *const sink_table[] = { &sink_terminal, &sink_jsonl, &sink_curve, &sink_tensorboard, NULL };
 
+void evaluation_add(struct evaluation_sum *sum, struct evaluation_metrics *m)
+{
+    sum->weight += m->weight;
+    sum->loss += m->weight * m->result.loss;
+    sum->bits += m->weight * m->result.bits_per_byte;
+    m->mean_loss = sum->loss / sum->weight;
+    m->mean_bits = sum->bits / sum->weight;
+}
+
 enum { SINKS_MAX = sizeof sink_table / sizeof sink_table[0] };
 struct sinks {
     void *state[SINKS_MAX];

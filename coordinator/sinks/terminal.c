@@ -101,6 +101,12 @@ static enum status terminal_evaluation(void *state, const struct evaluation_metr
     text_add(&line, "%sevaluation at step %lld on %s: loss %.4f, %.4f bits/byte%s (%s)", t->color ? "\033[1m" : "", (long long)m->step,
              m->source, m->result.loss, m->result.bits_per_byte, t->color ? "\033[0m" : "", str_seconds(took, sizeof took, m->seconds));
     put(t, &line, true);
+    line.length = 0;
+    if (m->n_sources > 1 && m->number == m->n_sources - 1) {
+        text_add(&line, "evaluation at step %lld, mean of %d sources: loss %.4f, %.4f bits/byte", (long long)m->step, m->n_sources,
+                 m->mean_loss, m->mean_bits);
+        put(t, &line, true);
+    }
     text_free(&line);
     t->reported = clock_seconds(); /* its time is not the steps' */
     t->tokens = 0;

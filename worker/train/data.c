@@ -79,6 +79,22 @@ void data_close(struct worker *w)
     for (int i = 0; i < w->n_valid; i++) tokens_close(&w->valid[i]);
 }
 
+static enum status check_tokenizer(const struct worker *w, const struct tokens *t, struct digest128 tokenizer)
+{
+    if (digest_equal(t->tokenizer_digest, tokenizer)) return ST_OK;
+    FAIL(ST_DATA,
+         "%s: was made with another tokenizer (%s) than that of the run (%s): build it again with `lamina data build --tokenizer %s`",
+         t->path, t->tokenizer, w->plan->config->tokenizer, w->plan->config->tokenizer);
+}
+
+enum status worker_tokenizer(struct worker *w, struct digest128 tokenizer, const int32_t *token_bytes)
+{
+    w->token_bytes = token_bytes;
+    for (int i = 0; i < w->corpus.n; i++) TRY(check_tokenizer(w, &w->corpus.stream[i].tokens, tokenizer));
+    for (int i = 0; i < w->n_valid; i++) TRY(check_tokenizer(w, &w->valid[i], tokenizer));
+    return ST_OK;
+}
+
 /* --- The ledger ---------------------------------------------------------------------------------------------------------- */
 
 const struct tokens *worker_valid(const struct worker *w, int source) { return &w->valid[source]; }

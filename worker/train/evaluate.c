@@ -24,12 +24,62 @@ static struct windows share_windows(const struct worker *w, const struct tokens 
     return s;
 }
 
+/* --- Bytes of text -------------------------------------------------------------------------------------------------------- */
+
+static int64_t bytes_of(const struct worker *w, const int32_t *ids, int64_t n)
+{
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < n && w->token_bytes != NULL; i++) bytes += ids[i] >= 0 ? w->token_bytes[ids[i]] : 0;
+    return bytes;
+}
+
+/* This rank's share of a file, token by token. */
+static enum status share_bytes(const struct worker *w, const struct tokens *t, int64_t *out)
+{
+    enum { AT_ONCE = 4096 };
+    int32_t ids[AT_ONCE];
+    const int64_t end = t->n_tokens * (w->rank + 1) / w->plan->ranks;
+    *out = 0;
+    for (int64_t first = t->n_tokens * w->rank / w->plan->ranks; first < end; first += AT_ONCE) {
+        const int64_t n = min_i64(AT_ONCE, end - first);
+        TRY(tokens_read(t, first, n, ids));
+        *out += bytes_of(w, ids, n);
+    }
+    return ST_OK;
+}
+
+/* Bytes of text for each byte that a source's tokens decode to: 1 where tokens are pieces of the text. Where the tokenizer alters it first
+ * (lower case, a space before each document) what tokens decode to is another text, and its bytes are counted as so many of the text's.
+ * 0: unknown. */
+static enum status text_scale(const struct comm *world, struct worker *w, int source, double *out)
+{
+    const struct tokens *t = &w->valid[source];
+    int64_t bytes = 0;
+    if (w->token_bytes == NULL || w->text_scale[source] > 0) {
+        *out = w->text_scale[source];
+        return ST_OK;
+    }
+    TRY_ALL(world, share_bytes(w, t, &bytes));
+    TRY(comm_sum_i64(world, COMM_CONTROL, &bytes, 1));
+    *out = w->text_scale[source] = bytes > 0 ? (double)t->text_bytes / (double)bytes : 0;
+    return ST_OK;
+}
+
+/* Without a tokenizer the tokens evaluated count as mean ones of their file. */
+static double text_of(const struct tokens *t, int64_t n_tokens, int64_t bytes, double scale)
+{
+    return scale > 0 ? (double)bytes * scale : (double)n_tokens * (double)t->text_bytes / (double)t->n_tokens;
+}
+
+/* --- The loss ------------------------------------------------------------------------------------------------------------ */
+
 /* Windows [first, first + n) into the token buffers; those past the last are padding. */
-static enum status read_windows(struct worker *w, const struct tokens *t, const struct windows *s, int64_t first, int64_t n)
+static enum status read_windows(struct worker *w, const struct tokens *t, const struct windows *s, int64_t first, int64_t n, int64_t *bytes)
 {
     const int64_t context = w->plan->context, real = max_i64(0, min_i64(n, s->n - first));
     for (int64_t i = 0; i < real; i++) TRY(samples_window(t, (first + i) * context, context, samples_from(w->batch, i, context)));
     samples_pad(samples_from(w->batch, real, context), n - real, context);
+    *bytes += bytes_of(w, w->batch.targets, n * context);
     return ST_OK;
 }
 
@@ -40,24 +90,27 @@ static enum status evaluate(const struct comm *world, struct worker *w, int sour
     const int64_t window = w->plan->window, micro = w->plan->micro;
     struct super loss;
     super_clear(&loss);
-    int64_t n_tokens = 0;
+    int64_t n_tokens = 0, bytes = 0;
+    double scale = 0;
+    TRY(text_scale(world, w, source, &scale));
     if (w->stale) TRY(exchange_refresh(w->shard, w, NULL));
     for (int64_t done = 0; done < s.micro_most; done += window) {
         const int64_t n_now = max_i64(0, min_i64(window, s.micro_local - done));
-        TRY_ALL(world, read_windows(w, t, &s, (s.micro_first + done) * micro, n_now * micro));
+        TRY_ALL(world, read_windows(w, t, &s, (s.micro_first + done) * micro, n_now * micro, &bytes));
         const struct pass pass = { &w->evaluate[n_now], NULL, n_now, &loss, &n_tokens };
         TRY(executor_run(w->world, w, &pass));
     }
     super_normalize(&loss);
-    int64_t sums[SUPER_LIMBS + 1];
+    int64_t sums[SUPER_LIMBS + 2];
     memcpy(sums, loss.limb, sizeof loss.limb);
     sums[SUPER_LIMBS] = n_tokens;
-    TRY(comm_sum_i64(world, COMM_CONTROL, sums, SUPER_LIMBS + 1));
+    sums[SUPER_LIMBS + 1] = bytes;
+    TRY(comm_sum_i64(world, COMM_CONTROL, sums, SUPER_LIMBS + 2));
     memcpy(loss.limb, sums, sizeof loss.limb);
     *out = (struct eval_result){ .tokens = sums[SUPER_LIMBS], .nats = super_value(&loss) };
     out->loss = out->tokens > 0 ? out->nats / (double)out->tokens : (double)NAN;
-    const double tokens_per_byte = t->text_bytes > 0 ? (double)t->n_tokens / (double)t->text_bytes : (double)NAN;
-    out->bits_per_byte = out->loss / 0.69314718055994530942 * tokens_per_byte;
+    out->bytes = text_of(t, out->tokens, sums[SUPER_LIMBS + 1], scale);
+    out->bits_per_byte = out->bytes > 0 ? out->nats / 0.69314718055994530942 / out->bytes : (double)NAN;
     return ST_OK;
 }
 

@@ -83,6 +83,8 @@ struct worker {
     bool counting;
     struct tokens valid[CONFIG_MAX_SOURCES];
     int n_valid;
+    const int32_t *token_bytes;            /* [vocab] that an id decodes to by itself; NULL: not known */
+    double text_scale[CONFIG_MAX_SOURCES]; /* of valid sources, see evaluate.c; 0: not known yet */
     struct prefetch *prefetch;
 
     int64_t step_done, tokens_done;
