@@ -28,8 +28,33 @@ struct show {
     const char *checkpoint;
     const struct state *state;
     struct worker_facts facts;
+    struct ledger ledger;
     int64_t bytes;
 };
+
+/* What was read of each source, also of those that are not read any more. */
+static json_t *sources_json(const struct ledger *l)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < l->n; i++) {
+        const struct ledger_row *r = &l->row[i];
+        json_t *o =
+            json_pack("{s:s, s:f, s:I}", "name", r->name, "share", (double)r->share / (double)mix_whole, "samples", (json_int_t)r->taken);
+        CHECK(o != NULL && json_array_append_new(list, o) == 0);
+    }
+    return list;
+}
+
+static void show_sources(const struct ledger *l)
+{
+    if (l->n > 0) (void)printf("orders         %lld\n", (long long)l->orders + 1);
+    for (int i = 0; i < l->n; i++) {
+        const struct ledger_row *r = &l->row[i];
+        char count[32];
+        (void)printf("  source %-16s %6.2f %%, %s samples read\n", r->name, 100 * (double)r->share / (double)mix_whole,
+                     str_count(count, sizeof count, r->taken));
+    }
+}
 
 static void show_json(const struct show *s, bool tensors)
 {
@@ -47,6 +72,7 @@ static void show_json(const struct show *s, bool tensors)
         CHECK(json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "name", e->name, "dtype", dtype_name(e->dtype), "shape", shape,
                                                     "bytes", (json_int_t)e->bytes)) == 0);
     }
+    CHECK(json_object_set_new(o, "sources", sources_json(&s->ledger)) == 0);
     if (tensors) CHECK(json_object_set(o, "tensors", list) == 0);
     char *text = json_dumps(o, JSON_INDENT(2));
     CHECK(text != NULL);
@@ -65,6 +91,7 @@ static void show_text(const struct show *s, bool tensors)
     (void)printf("datasets       %d, %s\n", state_count(s->state), str_bytes(bytes, sizeof bytes, (double)s->bytes));
     (void)printf("config digest  %s\nfingerprint    %s\nlineage        %lld\n", digest_hex(s->facts.config, config),
                  digest_hex(s->facts.fingerprint, fingerprint), (long long)s->facts.lineage);
+    show_sources(&s->ledger);
     for (int i = 0; tensors && i < state_count(s->state); i++) {
         const struct state_entry *e = state_entry(s->state, i);
         char shape[48];
@@ -77,6 +104,7 @@ static enum status show_state(struct show *s, const struct options *options)
 {
     struct text config = { 0 };
     TRY(checkpoint_facts(s->state, &s->facts));
+    TRY(worker_ledger_stored(s->state, &s->ledger));
     for (int i = 0; i < state_count(s->state); i++) s->bytes += state_entry(s->state, i)->bytes;
     if (option_flag(options, "config")) {
         TRY(checkpoint_config(s->state, &config));

@@ -156,6 +156,9 @@ const struct tokens *worker_valid(const struct worker *w, int source);
 /* The training text, and what was read of it so far; where none is open, what the state that was loaded says. */
 const struct corpus *worker_corpus(const struct worker *w);
 void worker_ledger(struct worker *w, struct ledger *out);
+/* What a state file says was read; n = 0 where it is from before there were ledgers. Local. Fails: ST_DAMAGED. */
+struct state;
+enum status worker_ledger_stored(const struct state *f, struct ledger *out) MUST_USE;
 
 /* Measured by independent counters, for planned against measured. */
 struct worker_counters {

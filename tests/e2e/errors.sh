@@ -36,13 +36,17 @@ expect 10 ranks 3 "$LAMINA" train tiny.yaml parallel.group=2
 says err 'must divide the number of ranks' 1
 
 expect 3 "$LAMINA" check tiny.yaml 'data.train.t.path=t.h5' optimizer.rules.nosuch.lr=1
-sed 's/{name: t, path: t.h5}/{name: t, path: t.h5}, {name: u, path: v.h5}/' tiny.yaml >two.yaml
-refused 3 'data.train has 2 sources' two.yaml # and not the first of them, silently
+sed 's/{name: t, path: t.h5}/{name: t, path: t.h5}, {name: u, path: nothing.h5}/' tiny.yaml >two.yaml
+refused 4 'nothing.h5' two.yaml
+refused 3 'data.train.u: epochs must be given here too' two.yaml data.train.t.epochs=2
 
 # check and plan need neither MPI nor data
 rm t.h5
 expect 0 "$LAMINA" check tiny.yaml
 expect 3 "$LAMINA" check tiny.yaml batch.micro=3
 says err 'batch.micro' 2 # the sentence and the argument it points at
+expect 0 "$LAMINA" plan tiny.yaml
+says out 'what is read of each source is not shown: t.h5: ' 1
 expect 0 "$LAMINA" plan tiny.yaml --ranks 3 --json
+says out '"sources": null' 1
 expect 10 "$LAMINA" plan tiny.yaml --ranks 3 parallel.group=2

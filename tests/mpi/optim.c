@@ -10,40 +10,48 @@
 #define LLAMA "llama", ", kv_heads: 2, mlp: 40, tie: false"
 
 static const struct small_model models[] = {
-    { LLAMA, "optimizer:\n" /* whole matrices */
-             "  schedules: {main: {type: wsd, warmup: 20%, decay: 30%}}\n"
-             "  rules:\n"
-             "    - {name: gains, match: {role: norm}, optimizer: adam-mini, lr: 1e-3}\n"
-             "    - {name: muon, match: {role: \"attn.*\"}, optimizer: muon, lr: 0.01, clip: none, weight_decay: 0.1}\n"
-             "    - {name: soap, match: {role: [mlp.in, mlp.gate]}, optimizer: soap, lr: 3e-3, every: 4}\n"
-             "    - {name: shampoo, match: {role: mlp.out}, optimizer: shampoo, lr: 1e-3, graft: adam, cautious: true}\n"
-             "    - {name: galore, match: {role: embedding}, optimizer: galore, lr: 1e-2, rank: 8, every: 5}\n"
-             "    - {name: apollo, match: {role: head}, optimizer: apollo, lr: 1e-2, rank: 8, every: 6}\n"
-             "  freeze: [{match: {glob: \"blocks.0.*\"}, until_step: 8}]\n" },
-    { LLAMA, "optimizer:\n" /* coded state, averages, clips of their own */
-             "  clip: 0.5\n"
-             "  defaults: {optimizer: adamw, lr: 3e-3, weight_decay: 0.1, state: {dtype: q8, block: 64, min_size: 0}, layer_decay: 0.9}\n"
-             "  rules:\n"
-             "    - {name: gains, match: {role: norm}, optimizer: adamw, lr: 3e-3, state: fp32, clip: 0.1}\n"
-             "    - {name: head, match: {role: head}, optimizer: lion, lr: 3e-4, state: bf16, average: 0.8}\n"
-             "    - {name: embedding, match: {role: embedding}, optimizer: ademamix, lr: 1e-3, state: bf16, agc: 0.5}\n"
-             "    - {name: rest, match: all}\n" },
-    { LLAMA, "optimizer:\n" /* a second gradient, other weights to evaluate */
-             "  rules:\n"
-             "    - {name: gains, match: {role: norm}, optimizer: signum, lr: 1e-3}\n"
-             "    - {name: head, match: {role: head}, optimizer: schedule-free, lr: 3e-3, warmup: 4}\n"
-             "    - {name: embedding, match: {role: embedding}, optimizer: mars, lr: 3e-3}\n"
-             "    - {name: muon, match: {role: mlp.out}, optimizer: mars, variant: muon, lr: 1e-2}\n"
-             "    - {name: rest, match: all, optimizer: sophia, lr: 1e-3, every: 3}\n"
-             "  freeze: [{match: {glob: \"blocks.1.*\"}, until_step: 5}]\n" },
-    { LLAMA, "optimizer:\n" /* sums over tensors, over all tensors of a rule */
-             "  rules:\n"
-             "    - {name: gains, match: {role: norm}, optimizer: adalayer, granularity: model, lr: 1e-3}\n"
-             "    - {name: head, match: {role: head}, optimizer: lamb, lr: 1e-2, weight_decay: 0.1}\n"
-             "    - {name: embedding, match: {role: embedding}, optimizer: lars, lr: 0.1}\n"
-             "    - {name: attention, match: {role: \"attn.*\"}, optimizer: adam-mini, granularity: head, lr: 3e-3}\n"
-             "    - {name: rest, match: all, optimizer: adafactor, variant: hf, lr: none}\n"
-             "  freeze: [{match: {glob: \"blocks.2.*\"}, until_step: 6}]\n" },
+    { LLAMA,
+      "optimizer:\n" /* whole matrices */
+      "  schedules: {main: {type: wsd, warmup: 20%, decay: 30%}}\n"
+      "  rules:\n"
+      "    - {name: gains, match: {role: norm}, optimizer: adam-mini, lr: 1e-3}\n"
+      "    - {name: muon, match: {role: \"attn.*\"}, optimizer: muon, lr: 0.01, clip: none, weight_decay: 0.1}\n"
+      "    - {name: soap, match: {role: [mlp.in, mlp.gate]}, optimizer: soap, lr: 3e-3, every: 4}\n"
+      "    - {name: shampoo, match: {role: mlp.out}, optimizer: shampoo, lr: 1e-3, graft: adam, cautious: true}\n"
+      "    - {name: galore, match: {role: embedding}, optimizer: galore, lr: 1e-2, rank: 8, every: 5}\n"
+      "    - {name: apollo, match: {role: head}, optimizer: apollo, lr: 1e-2, rank: 8, every: 6}\n"
+      "  freeze: [{match: {glob: \"blocks.0.*\"}, until_step: 8}]\n",
+      false },
+    { LLAMA,
+      "optimizer:\n" /* coded state, averages, clips of their own */
+      "  clip: 0.5\n"
+      "  defaults: {optimizer: adamw, lr: 3e-3, weight_decay: 0.1, state: {dtype: q8, block: 64, min_size: 0}, layer_decay: 0.9}\n"
+      "  rules:\n"
+      "    - {name: gains, match: {role: norm}, optimizer: adamw, lr: 3e-3, state: fp32, clip: 0.1}\n"
+      "    - {name: head, match: {role: head}, optimizer: lion, lr: 3e-4, state: bf16, average: 0.8}\n"
+      "    - {name: embedding, match: {role: embedding}, optimizer: ademamix, lr: 1e-3, state: bf16, agc: 0.5}\n"
+      "    - {name: rest, match: all}\n",
+      false },
+    { LLAMA,
+      "optimizer:\n" /* a second gradient, other weights to evaluate */
+      "  rules:\n"
+      "    - {name: gains, match: {role: norm}, optimizer: signum, lr: 1e-3}\n"
+      "    - {name: head, match: {role: head}, optimizer: schedule-free, lr: 3e-3, warmup: 4}\n"
+      "    - {name: embedding, match: {role: embedding}, optimizer: mars, lr: 3e-3}\n"
+      "    - {name: muon, match: {role: mlp.out}, optimizer: mars, variant: muon, lr: 1e-2}\n"
+      "    - {name: rest, match: all, optimizer: sophia, lr: 1e-3, every: 3}\n"
+      "  freeze: [{match: {glob: \"blocks.1.*\"}, until_step: 5}]\n",
+      false },
+    { LLAMA,
+      "optimizer:\n" /* sums over tensors, over all tensors of a rule */
+      "  rules:\n"
+      "    - {name: gains, match: {role: norm}, optimizer: adalayer, granularity: model, lr: 1e-3}\n"
+      "    - {name: head, match: {role: head}, optimizer: lamb, lr: 1e-2, weight_decay: 0.1}\n"
+      "    - {name: embedding, match: {role: embedding}, optimizer: lars, lr: 0.1}\n"
+      "    - {name: attention, match: {role: \"attn.*\"}, optimizer: adam-mini, granularity: head, lr: 3e-3}\n"
+      "    - {name: rest, match: all, optimizer: adafactor, variant: hf, lr: none}\n"
+      "  freeze: [{match: {glob: \"blocks.2.*\"}, until_step: 6}]\n",
+      false },
 };
 enum { N_MODELS = sizeof models / sizeof models[0] };
 

@@ -4,6 +4,7 @@
 #include "tests/support/mpi_check.h"
 #include "tests/support/small_run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,9 +22,9 @@
     "  freeze: [{match: {glob: \"blocks.0.*\"}, until_step: 8}]\n"
 #define REST "    - {name: rest, match: all}\n"
 static const struct small_model families[] = {
-    { "llama", ", kv_heads: 2, mlp: 40, tie: false, qk_norm: true, qkv_bias: true", OPTIMIZER(REST) },
-    { "llama", ", kv_heads: 2, mlp: 40, tie: true", OPTIMIZER("") },
-    { "gpt2", ", mlp: 64", OPTIMIZER(REST) },
+    { "llama", ", kv_heads: 2, mlp: 40, tie: false, qk_norm: true, qkv_bias: true", OPTIMIZER(REST), false },
+    { "llama", ", kv_heads: 2, mlp: 40, tie: true", OPTIMIZER(""), false },
+    { "gpt2", ", mlp: 64", OPTIMIZER(REST), false },
 };
 static const char *const precisions[] = { "fp32", "bf16" };
 
@@ -102,6 +103,41 @@ START_TEST(a_run_goes_on_at_another_rank_count_and_shard_mode)
 }
 END_TEST
 
+/* Dealt to any number of ranks, and gone on with at another: the same samples of each source. */
+START_TEST(a_mixture_ends_in_the_bits_of_one_rank)
+{
+    static const struct small_model mixed = { "llama", ", kv_heads: 2, mlp: 40, tie: true", OPTIMIZER(""), .mixed = true };
+    static const double weights[] = { 5, 3, 1 };
+    const struct comm *world = mpi_world();
+    const struct digest128 expected = small_reference(&mixed, "fp32");
+    parallel_set_threads(1);
+    const char *path = small_path("mixed.h5");
+    const struct worker_facts facts = { .step = SMALL_HALF, .tokens = SMALL_HALF * SMALL_STEP_TOKENS };
+    struct worker *w = small_open(world, small_plan(&mixed, "fp32", &layouts[_i], comm_size(world)));
+    worker_fresh(w);
+    small_steps(world, w, 1, SMALL_HALF);
+    mpi_ck_assert(world, worker_save(world, w, path, "text", &facts) == ST_OK);
+    worker_close(w);
+
+    struct worker_facts read;
+    struct ledger l;
+    w = small_open(world, small_plan(&mixed, "fp32", &layouts[N_LAYOUTS - 1 - _i], comm_size(world)));
+    mpi_ck_assert(world, worker_load(world, w, path, NULL, &read) == ST_OK && !read.data.begins);
+    small_steps(world, w, SMALL_HALF + 1, SMALL_STEPS);
+    mpi_ck_assert(world, digest_equal(small_digest(world, w), expected));
+    worker_ledger(w, &l);
+    for (int i = 0; i < 3; i++) mpi_ck_assert(world, fabs((double)l.row[i].taken - SMALL_STEPS * 14 * weights[i] / 9) < 1);
+    worker_close(w);
+
+    struct worker *one = small_open(small_self(), small_plan(&mixed, "fp32", NULL, 1));
+    ck_assert(worker_load(small_self(), one, path, NULL, &read) == ST_OK);
+    small_steps(small_self(), one, SMALL_HALF + 1, SMALL_STEPS);
+    const bool same = digest_equal(small_digest(small_self(), one), expected);
+    worker_close(one);
+    mpi_ck_assert(world, same);
+}
+END_TEST
+
 struct said {
     int32_t token[40];
     int n;
@@ -153,6 +189,7 @@ static void add(TCase *t)
     tcase_add_loop_test(t, every_layout_ends_in_the_bits_of_one_rank, 0, 2 * N_LAYOUTS);
     tcase_add_loop_test(t, what_is_planned_is_allocated_and_sent, 0, N_LAYOUTS);
     tcase_add_loop_test(t, a_run_goes_on_at_another_rank_count_and_shard_mode, 0, N_LAYOUTS);
+    tcase_add_loop_test(t, a_mixture_ends_in_the_bits_of_one_rank, 0, 2);
     tcase_add_loop_test(t, evaluation_and_text_are_the_same_at_any_rank_count_cached_or_not, 0, N_FAMILIES);
 }
 

@@ -13,23 +13,24 @@ enum { VOCAB = 61 };
 
 static struct arena arena;
 static struct comm *self;
-static char folder[256], tokens_path[300];
+enum { FILES = 3 };
+static char folder[256], tokens_path[FILES][300];
 
 static const char yaml[] = "run: {name: t, seed: 3, steps: 20}\n"
                            "model: {family: %s, width: 24, layers: 3, heads: 4, context: 32%s}\n"
                            "tokenizer: bytes\n"
-                           "data: {train: [{name: a, path: %s}], valid: [{name: a, path: %s}]}\n"
+                           "data: {train: [{name: a, path: %s%s}], valid: [{name: a, path: %s}]}\n"
                            "batch: {sequences: 14, micro: 2}\n"
                            "precision: {compute: %s}\n"
                            "%s";
 
 /* Tokens with some structure, so that losses fall and gradients differ in size. */
-static enum status write_tokens(void)
+static enum status write_tokens(int file)
 {
     struct tokens_writer *w;
     int32_t *ids = arena_place_n(&arena, SMALL_TOKENS, sizeof *ids);
-    for (int64_t i = 0; i < SMALL_TOKENS; i++) ids[i] = (int32_t)((i * i / 7 + i % 13 * 5) % VOCAB);
-    TRY(tokens_create(tokens_path, "test", digest_bytes("test", 4), VOCAB, &w));
+    for (int64_t i = 0; i < SMALL_TOKENS; i++) ids[i] = (int32_t)((i * i / (7 + file) + i % (13 - file) * 5) % VOCAB);
+    TRY(tokens_create(tokens_path[file], "test", digest_bytes("test", 4), VOCAB, &w));
     TRY(tokens_append(w, ids, SMALL_TOKENS, NULL, SMALL_TOKENS));
     return tokens_publish(w);
 }
@@ -46,8 +47,10 @@ void small_start(const struct comm *world)
         if (mkdtemp(folder) == NULL) folder[0] = '\0';
     }
     mpi_ck_assert(world, comm_broadcast(world, COMM_CONTROL, folder, sizeof folder, 0) == ST_OK && folder[0]);
-    snprintf(tokens_path, sizeof tokens_path, "%s/tokens.h5", folder);
-    mpi_ck_assert(world, comm_rank(world) != 0 || write_tokens() == ST_OK);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(tokens_path[i], sizeof tokens_path[i], "%s/tokens-%d.h5", folder, i);
+        mpi_ck_assert(world, comm_rank(world) != 0 || write_tokens(i) == ST_OK);
+    }
 }
 
 int small_end(void)
@@ -63,7 +66,11 @@ const char *small_path(const char *name) { return arena_printf(&arena, "%s/%s", 
 
 const struct plan *small_plan(const struct small_model *model, const char *precision, const struct small_layout *layout, int ranks)
 {
-    char *text = arena_printf(&arena, yaml, model->family, model->keys, tokens_path, tokens_path, precision, model->optimizer);
+    const char *others = "";
+    if (model->mixed)
+        others = arena_printf(&arena, ", weight: 5}, {name: b, path: %s, weight: 3}, {name: c, path: %s", tokens_path[1], tokens_path[2]);
+    char *text =
+        arena_printf(&arena, yaml, model->family, model->keys, tokens_path[0], others, tokens_path[0], precision, model->optimizer);
     int n = 0;
     while (layout && n < SMALL_SETTINGS && layout->settings[n]) n++;
     struct config *config;

@@ -8,6 +8,7 @@
 enum { SMALL_STEPS = 20, SMALL_HALF = 11, SMALL_TOKENS = 6000, SMALL_STEP_TOKENS = 14 * 32, SMALL_SETTINGS = 4 };
 struct small_model {
     const char *family, *keys, *optimizer; /* keys of the model behind `context: 32`; the section `optimizer` */
+    bool mixed;                            /* three training sources, by weights 5, 3 and 1 */
 };
 struct small_layout {
     const char *settings[SMALL_SETTINGS]; /* "parallel.shard=none", ... */

@@ -144,23 +144,26 @@ static void make_ledger(const struct worker *w, const struct config *before, int
     snprintf(out->row[0].name, sizeof out->row[0].name, "%.*s", LEDGER_NAME - 1, c->data.train[0].name);
 }
 
-static enum status read_ledger(const struct state *f, struct arena *arena, struct ledger *out)
+enum status worker_ledger_stored(const struct state *f, struct ledger *out)
 {
     enum { MOST = 1 << 20 };
     const struct state_entry *e = state_find(f, DATA_LEDGER);
+    *out = (struct ledger){ 0 };
+    if (e == NULL) return ST_OK;
     if (e->dtype != DT_U8 || e->n_dims != 1 || e->cols > MOST) FAIL(ST_DAMAGED, DATA_LEDGER " of a checkpoint is not a text");
-    char *text = arena_place_n(arena, (size_t)e->cols + 1, 1);
-    TRY(state_read_rows(f, e, &(struct state_rows){ 0, 1, text }, 1));
-    return ledger_read(text, (size_t)e->cols, out);
+    struct arena arena;
+    arena_open_growing(&arena, "ledger");
+    char *text = arena_place_n(&arena, (size_t)e->cols + 1, 1);
+    enum status s = state_read_rows(f, e, &(struct state_rows){ 0, 1, text }, 1);
+    if (!s) s = ledger_read(text, (size_t)e->cols, out);
+    arena_close(&arena);
+    return s;
 }
 
-enum status data_go_on(struct worker *w, const struct state *f, const struct config *before, struct arena *arena,
-                       struct worker_facts *facts)
+enum status data_go_on(struct worker *w, const struct state *f, const struct config *before, struct worker_facts *facts)
 {
-    if (state_find(f, DATA_LEDGER) != NULL)
-        TRY(read_ledger(f, arena, &w->loaded));
-    else
-        make_ledger(w, before, facts->step, &w->loaded);
+    TRY(worker_ledger_stored(f, &w->loaded));
+    if (w->loaded.n == 0) make_ledger(w, before, facts->step, &w->loaded);
     w->counting = false;
     return w->corpus.n > 0 ? corpus_go_on(&w->corpus, &w->loaded, facts->step, &facts->data) : ST_OK;
 }

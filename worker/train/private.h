@@ -146,8 +146,7 @@ char *data_ledger_text(struct worker *w, struct arena *arena);
 void data_digest(struct worker *w, struct text *out);
 /* The corpus, if there is one, goes on where the state's ledger leaves it. before: as in worker_load. */
 struct state;
-enum status data_go_on(struct worker *w, const struct state *f, const struct config *before, struct arena *arena,
-                       struct worker_facts *facts) MUST_USE;
+enum status data_go_on(struct worker *w, const struct state *f, const struct config *before, struct worker_facts *facts) MUST_USE;
 
 /* step.c */
 const struct stretch *step_stretch(const struct worker *w, int64_t step);

@@ -343,7 +343,7 @@ static enum status load(struct worker *w, const char *path, const struct config 
     facts->anew = 0;
     facts->data = (struct ledger_change){ 0 };
     if (!s) s = read_all(w, f, before, &arena, &facts->anew);
-    if (!s && w->mode == WORKER_TRAIN) s = data_go_on(w, f, before, &arena, facts);
+    if (!s && w->mode == WORKER_TRAIN) s = data_go_on(w, f, before, facts);
     arena_close(&arena);
     state_close(f);
     return s;
