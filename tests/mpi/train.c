@@ -1,6 +1,7 @@
 /* The promise: one digest for any rank count, thread count, shard mode, window, recomputation, and after resuming elsewhere. Each rank
  * first computes the reference alone, as a world of one; then all together do the same run in another layout. */
 #include "common/base/parallel.h"
+#include "common/data/tokens.h"
 #include "tests/support/mpi_check.h"
 #include "tests/support/small_run.h"
 
@@ -111,7 +112,9 @@ START_TEST(a_mixture_ends_in_the_bits_of_one_rank)
     const struct comm *world = mpi_world();
     const struct digest128 expected = small_reference(&mixed, "fp32");
     parallel_set_threads(1);
-    const char *path = small_path("mixed.h5");
+    char name[32];
+    snprintf(name, sizeof name, "mixed-%d.h5", _i);
+    const char *path = small_path(name);
     const struct worker_facts facts = { .step = SMALL_HALF, .tokens = SMALL_HALF * SMALL_STEP_TOKENS };
     struct worker *w = small_open(world, small_plan(&mixed, "fp32", &layouts[_i], comm_size(world)));
     worker_fresh(w);
@@ -180,6 +183,47 @@ START_TEST(evaluation_and_text_are_the_same_at_any_rank_count_cached_or_not)
 }
 END_TEST
 
+/* Bytes of the tokens that n windows of a valid source predict. */
+static double predicted_bytes(const struct tokens *t, int64_t n, const int32_t *bytes)
+{
+    static int32_t ids[SMALL_TOKENS];
+    ck_assert(t->n_tokens == SMALL_TOKENS && tokens_read(t, 0, SMALL_TOKENS, ids) == ST_OK);
+    int64_t sum = 0;
+    for (int64_t i = 1; i <= n * 32; i++) sum += bytes[ids[i]];
+    return (double)sum;
+}
+
+START_TEST(bits_per_byte_of_a_part_are_those_of_its_tokens)
+{
+    static int32_t bytes[61];
+    static const double ln2 = 0.69314718055994530942;
+    const struct comm *world = mpi_world();
+    struct eval_result mean, part, all;
+    parallel_set_threads(1);
+    for (int id = 0; id < 61; id++) bytes[id] = id % 5;
+    struct worker *w = small_open(world, small_plan(&families[1], "fp32", &layouts[6], comm_size(world)));
+    worker_fresh(w);
+    const struct tokens *t = worker_valid(w, 0);
+    mpi_ck_assert(world, worker_evaluate(world, w, 0, 2, &mean) == ST_OK);
+    mpi_ck_assert(world, mean.tokens == 28 * 32 && fabs(mean.bytes - 28 * 32) < 1e-9); /* made with a byte of text per token */
+    mpi_ck_assert(world, worker_tokenizer(w, digest_bytes("another", 7), bytes) == ST_DATA);
+    status_clear();
+    mpi_ck_assert(world, worker_tokenizer(w, digest_bytes("test", 4), bytes) == ST_OK);
+    mpi_ck_assert(world, worker_evaluate(world, w, 0, 2, &part) == ST_OK && worker_evaluate(world, w, 0, 0, &all) == ST_OK);
+    const double whole = predicted_bytes(t, (SMALL_TOKENS - 1) / 32, bytes), first = predicted_bytes(t, 28, bytes);
+    int32_t edge[16]; /* what no window predicts: the first token, and those past the last window */
+    double unread = 0;
+    mpi_ck_assert(world,
+                  tokens_read(t, 0, 1, edge) == ST_OK && tokens_read(t, 187 * 32 + 1, SMALL_TOKENS - 187 * 32 - 1, edge + 1) == ST_OK);
+    for (int i = 0; i < SMALL_TOKENS - 187 * 32; i++) unread += bytes[edge[i]];
+    const double scale = SMALL_TOKENS / (whole + unread);
+    mpi_ck_assert(world, fabs(part.bytes - first * scale) < 1e-6 && fabs(all.bytes - whole * scale) < 1e-6);
+    mpi_ck_assert(world, fabs(part.bits_per_byte - part.nats / ln2 / part.bytes) < 1e-12 && part.loss == mean.loss);
+    mpi_ck_assert(world, fabs(part.bits_per_byte / mean.bits_per_byte - 1) > 0.001); /* and the mean of the file is another number */
+    worker_close(w);
+}
+END_TEST
+
 static void start(void) { small_start(mpi_world()); }
 
 static void add(TCase *t)
@@ -190,6 +234,7 @@ static void add(TCase *t)
     tcase_add_loop_test(t, what_is_planned_is_allocated_and_sent, 0, N_LAYOUTS);
     tcase_add_loop_test(t, a_run_goes_on_at_another_rank_count_and_shard_mode, 0, N_LAYOUTS);
     tcase_add_loop_test(t, a_mixture_ends_in_the_bits_of_one_rank, 0, 2);
+    tcase_add_test(t, bits_per_byte_of_a_part_are_those_of_its_tokens);
     tcase_add_loop_test(t, evaluation_and_text_are_the_same_at_any_rank_count_cached_or_not, 0, N_FAMILIES);
 }
 
