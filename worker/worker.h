@@ -115,8 +115,8 @@ struct step_report {
 /* Collective: yes, equal header but for signals. Fails: ST_DIVERGED; a local failure of any rank as that rank's status. */
 enum status worker_step(const struct comm *world, struct worker *w, const struct step_header *header, struct step_report *report) MUST_USE;
 
-/* Mean loss over the first `batches` batches of `sequences` windows of a valid source (0: all of it), in file order; the last
- * batch is padded to shape. Collective: yes, equal arguments. */
+/* Mean loss over the first `batches` batches of `sequences` windows of a valid source (0: all of it), in the order of stream_window; the
+ * last batch is padded to shape. Collective: yes, equal arguments. */
 struct eval_result {
     int64_t tokens;
     double bytes; /* of text that the tokens stand for, without ends of documents */

@@ -35,10 +35,12 @@ struct source_config {
     char name[FIELD_TEXT_MAX], path[FIELD_TEXT_MAX];
     double weight, epochs; /* epochs: of train alone; 0: weights count, else every row has them */
 };
+enum documents { DOCUMENTS_CONCAT, DOCUMENTS_SEPARATE };
 enum data_weights { WEIGHTS_TOKENS, WEIGHTS_DOCUMENTS };
 struct data_config {
     int n_train, n_valid;
     int weights; /* of train: what they are shares of */
+    int documents;
     struct source_config train[CONFIG_MAX_SOURCES], valid[CONFIG_MAX_SOURCES];
 };
 struct batch_config {

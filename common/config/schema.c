@@ -13,6 +13,7 @@ static const char *const decay_words[] = { "lr", "schedule", "independent", NULL
 static const char *const clip_words[] = { "none", NULL };
 static const char *const rule_clip_words[] = { "none", "global", NULL };
 static const char *const rate_words[] = { "", "none", NULL };
+static const char *const documents_words[] = { "concat", "separate", NULL };
 static const char *const weights_words[] = { "tokens", "documents", NULL };
 static const char *const none_words[] = { "none", NULL };
 static const char *const eval_words[] = { "average", "trained", NULL };
@@ -91,6 +92,7 @@ const struct field root_fields[] = {
     { 0 } };
 
 const struct field data_fields[] = {
+    { "documents", FIELD_ENUM, offsetof(struct data_config, documents), "concat", 0, 0, documents_words, "", "concat: the text is one stream, a window is a piece of it, and attention runs across the ends of documents. separate: windows are packed with whole documents (longer ones are cut at the context); attention stays inside a document and positions count from its beginning", true },
     { "weights", FIELD_ENUM, offsetof(struct data_config, weights), "tokens", 0, 0, weights_words, "", "what the weights of train are shares of: tokens, or documents, where a source's tokens follow from the mean length of its documents", true },
     { 0 } };
 

@@ -30,7 +30,7 @@ static enum status open_all(const struct corpus_wish *wish, struct corpus *c)
         struct ledger_row *r = &c->ledger.row[i];
         const char *name = wish->source[i].name;
         CHECK(strlen(name) < sizeof r->name);
-        TRY(stream_open(wish->source[i].path, wish->seed, wish->n > 1 ? key_of(name) : 0, wish->context, &c->stream[i]));
+        TRY(stream_open(wish->source[i].path, wish->seed, wish->n > 1 ? key_of(name) : 0, wish->context, wish->separate, &c->stream[i]));
         c->n = i + 1;
         TRY(amount_of(wish, i, &c->stream[i], &amount[i]));
         *r = (struct ledger_row){ .content = c->stream[i].tokens.content_digest, .key = c->stream[i].order.stream };
@@ -45,9 +45,10 @@ static enum status open_all(const struct corpus_wish *wish, struct corpus *c)
 enum status corpus_open(const struct corpus_wish *wish, struct corpus *out)
 {
     CHECK(wish->n >= 1 && wish->n <= MIX_MOST);
-    *out = (struct corpus){ .context = wish->context, .sequences = wish->sequences };
+    *out = (struct corpus){ .context = wish->context, .sequences = wish->sequences, .separate = wish->separate };
     out->ledger.sequences = wish->sequences;
     out->ledger.context = wish->context;
+    out->ledger.separate = wish->separate;
     out->ledger.n = out->ledger.n_read = wish->n;
     const enum status s = open_all(wish, out);
     if (s) corpus_close(out);
@@ -77,7 +78,8 @@ static bool same_content(const struct ledger_row *a, const struct ledger_row *b)
 
 static bool same_order(const struct corpus *c, const struct ledger *before)
 {
-    if (before->n_read != c->n || before->sequences != c->sequences || before->context != c->context) return false;
+    if (before->n_read != c->n || before->sequences != c->sequences || before->context != c->context || before->separate != c->separate)
+        return false;
     for (int i = 0; i < c->n; i++) {
         const struct ledger_row *then = &before->row[i], *now = &c->ledger.row[i];
         if (strcmp(then->name, now->name) != 0 || then->share != now->share || !same_content(then, now)) return false;
@@ -194,6 +196,17 @@ void corpus_ledger(const struct corpus *c, struct mix_cursor *at, int64_t step, 
     const struct mix_place *p = mix_after(&c->mix, at, within(c, step * c->sequences));
     *out = c->ledger;
     for (int i = 0; i < c->n; i++) out->row[i].taken = out->row[i].before + p->count[i];
+}
+
+double corpus_seen(const struct corpus *c)
+{
+    double seen = 0, tokens = 0;
+    for (int i = 0; i < c->n && c->separate; i++) {
+        const double n = (double)c->mix.share[i] * (1 - pack_padding(&c->stream[i].pack));
+        seen += n * pack_seen(&c->stream[i].pack);
+        tokens += n;
+    }
+    return tokens > 0 ? seen / tokens : (double)c->context / 2;
 }
 
 double corpus_tokens_per_byte(const struct corpus *c)

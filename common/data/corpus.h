@@ -14,6 +14,7 @@ enum corpus_by {
 struct corpus_wish {
     uint64_t seed;
     int64_t context, sequences; /* of a sample, and samples of a step */
+    bool separate;              /* documents are kept apart (stream.h) */
     enum corpus_by by;
     int n;
     struct {
@@ -25,6 +26,7 @@ struct corpus_wish {
 struct corpus {
     int n;
     int64_t context, sequences;
+    bool separate;
     struct stream stream[MIX_MOST];
     struct mix mix;
     struct ledger ledger;   /* its first n rows are these sources: `taken` as it stood where this process began */
@@ -52,6 +54,8 @@ enum status corpus_sample(const struct corpus *c, struct mix_cursor *at, int64_t
 struct mix_turn corpus_turn(const struct corpus *c, struct mix_cursor *at, int64_t index);
 /* The ledger after `step` steps of the run. */
 void corpus_ledger(const struct corpus *c, struct mix_cursor *at, int64_t step, struct ledger *out);
+/* How many tokens a token sees on average: half a context, or what the documents of the sources, by their shares, let it see. */
+double corpus_seen(const struct corpus *c);
 /* Tokens per byte of text in what is read: the sources' by their shares. NAN: unknown. */
 double corpus_tokens_per_byte(const struct corpus *c);
 

@@ -14,8 +14,9 @@ void ledger_write(const struct ledger *l, struct text *out)
                                                     digest_hex(r->content, hex), "key", (json_int_t)r->key, "share", (json_int_t)r->share,
                                                     "before", (json_int_t)r->before, "taken", (json_int_t)r->taken)) == 0);
     }
-    json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:o}", "orders", (json_int_t)l->orders, "first_step", (json_int_t)l->first_step,
-                          "sequences", (json_int_t)l->sequences, "context", (json_int_t)l->context, "sources", rows);
+    json_t *o =
+        json_pack("{s:I, s:I, s:I, s:I, s:b, s:o}", "orders", (json_int_t)l->orders, "first_step", (json_int_t)l->first_step, "sequences",
+                  (json_int_t)l->sequences, "context", (json_int_t)l->context, "separate", l->separate, "sources", rows);
     char *json = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
     CHECK(json != NULL);
     text_add(out, "%s", json);
@@ -71,6 +72,9 @@ static enum status take(const json_t *o, struct ledger *l)
     if (!take_i64(o, "orders", 0, &l->orders) || !take_i64(o, "first_step", 0, &l->first_step) ||
         !take_i64(o, "sequences", 1, &l->sequences) || !take_i64(o, "context", 1, &l->context))
         return bad("its numbers are none");
+    const json_t *separate = json_object_get(o, "separate"); /* not in older ones */
+    if (separate != NULL && !json_is_boolean(separate)) return bad("separate is neither true nor false");
+    l->separate = json_is_true(separate);
     return take_rows(json_object_get(o, "sources"), l);
 }
 

@@ -19,13 +19,14 @@ struct ledger_row {
 struct ledger {
     int64_t orders;                         /* how often a change made another order begin */
     int64_t first_step, sequences, context; /* steps done when this order began; samples of a step since then, and their tokens */
+    bool separate;                          /* samples are of documents kept apart */
     int n_read, n;                          /* the first n_read rows are mixed, in this order; the others were read once */
     struct ledger_row row[LEDGER_MOST];
 };
 
 /* What a run that goes on finds, beside its ledger. */
 struct ledger_change {
-    bool begins;            /* another order begins here: sources, shares or samples of a step are not those of before */
+    bool begins;            /* another order begins here: sources, shares, samples of a step or what a sample is are not those of before */
     int replaced[MIX_MOST]; /* sources whose file holds other text than before: they begin anew */
     int n_replaced;
 };

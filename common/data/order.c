@@ -22,6 +22,11 @@ struct order order_make(uint64_t seed, uint32_t stream, int64_t n_tokens, int64_
     };
 }
 
+struct order order_of_windows(uint64_t seed, uint32_t stream, int64_t windows)
+{
+    return (struct order){ .seed = seed, .stream = stream, .windows = windows };
+}
+
 int64_t order_shift(const struct order *o, int64_t epoch)
 {
     const int64_t choices = o->n_tokens - o->windows * o->context;
@@ -59,9 +64,13 @@ int64_t order_permute(const struct order *o, int64_t epoch, int64_t index)
     return (int64_t)x;
 }
 
-int64_t order_position(const struct order *o, int64_t sample)
+int64_t order_window(const struct order *o, int64_t sample)
 {
     CHECK(sample >= 0 && o->windows > 0);
-    const int64_t epoch = sample / o->windows;
-    return order_shift(o, epoch) + order_permute(o, epoch, sample % o->windows) * o->context;
+    return order_permute(o, sample / o->windows, sample % o->windows);
+}
+
+int64_t order_position(const struct order *o, int64_t sample)
+{
+    return order_shift(o, sample / o->windows) + order_window(o, sample) * o->context;
 }

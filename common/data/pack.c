@@ -1,5 +1,6 @@
 #include "pack.h"
 #include "common/base/check.h"
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,4 +167,18 @@ double pack_seen(const struct pack *p)
     double sum = 0;
     for (int64_t i = 0; i < p->n_pieces; i++) sum += 0.5 * (double)p->pieces[i].n * (double)(p->pieces[i].n + 1);
     return sum / (double)p->n_tokens;
+}
+
+void pack_print(const struct pack *p, struct text *out)
+{
+    char windows[32], cut[32];
+    text_add(out, "%s window%s of %lld tokens, %.3g %% padding; %s document%s longer and cut; a token sees %.0f on average\n",
+             str_count(windows, sizeof windows, p->n_windows), p->n_windows == 1 ? "" : "s", (long long)p->context, 100 * pack_padding(p),
+             p->n_cut > 0 ? str_count(cut, sizeof cut, p->n_cut) : "no", p->n_cut > 1 ? "s are" : " is", pack_seen(p));
+}
+
+json_t *pack_json(const struct pack *p)
+{
+    return json_pack("{s:I, s:I, s:f, s:I, s:f}", "context", (json_int_t)p->context, "windows", (json_int_t)p->n_windows, "padding",
+                     pack_padding(p), "cut", (json_int_t)p->n_cut, "seen", pack_seen(p));
 }

@@ -6,6 +6,7 @@
 #ifndef LAMINA_DATA_PACK_H
 #define LAMINA_DATA_PACK_H
 
+#include "common/base/str.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,5 +34,9 @@ void pack_close(struct pack *p);
 double pack_padding(const struct pack *p);
 /* How many tokens, itself included, a token sees on average. */
 double pack_seen(const struct pack *p);
+/* The facts: a line for people, an object for programs. Owns: the caller frees it. */
+void pack_print(const struct pack *p, struct text *out);
+struct json_t;
+struct json_t *pack_json(const struct pack *p);
 
 #endif

@@ -56,11 +56,12 @@ static void *read_ahead(void *context)
     return NULL;
 }
 
-static void place(struct piece *piece, int64_t samples, int64_t context)
+static void place(struct piece *piece, int64_t samples, const struct corpus *c)
 {
-    const size_t n = (size_t)samples * (size_t)context;
-    piece->samples = (struct samples){ calloc(n, sizeof(int32_t)), calloc(n, sizeof(int32_t)) };
-    CHECK(piece->samples.inputs != NULL && piece->samples.targets != NULL);
+    const size_t n = (size_t)samples * (size_t)c->context;
+    struct samples *const s = &piece->samples;
+    *s = (struct samples){ calloc(n, sizeof(int32_t)), calloc(n, sizeof(int32_t)), c->separate ? calloc(n, sizeof(int32_t)) : NULL };
+    CHECK(s->inputs != NULL && s->targets != NULL && (s->starts != NULL) == c->separate);
 }
 
 static void let_go(struct prefetch *p)
@@ -69,6 +70,7 @@ static void let_go(struct prefetch *p)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         free(all[i]->samples.inputs);
         free(all[i]->samples.targets);
+        free(all[i]->samples.starts);
     }
     free(p);
 }
@@ -80,8 +82,8 @@ enum status prefetch_open(const struct corpus *c, int64_t sequences_per_batch, s
     struct prefetch *const p = calloc(1, sizeof *p);
     CHECK(p != NULL);
     *p = (struct prefetch){ .corpus = c, .batch = sequences_per_batch };
-    place(&p->now, sequences_per_batch, c->context);
-    place(&p->ahead, sequences_per_batch, c->context);
+    place(&p->now, sequences_per_batch, c);
+    place(&p->ahead, sequences_per_batch, c);
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->changed, NULL);
     const int error = pthread_create(&p->thread, NULL, read_ahead, p);

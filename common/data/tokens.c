@@ -58,6 +58,7 @@ static enum status read_datasets(const struct h5 *f, struct tokens *t, struct h5
     t->n_tokens = tokens.dim[0];
     t->n_documents = starts->dim[0];
     t->data_offset = tokens.offset;
+    t->starts_offset = starts->offset;
     return ST_OK;
 }
 
@@ -136,4 +137,29 @@ enum status tokens_read(const struct tokens *t, int64_t first, int64_t n, int32_
         out[i] = (int32_t)id;
     }
     return ST_OK;
+}
+
+static enum status check_starts(const struct tokens *t, const int64_t *starts)
+{
+    if (starts[0] != 0) FAIL(ST_DATA, "%s: document 0 begins at token %lld, and the first token is 0", t->path, (long long)starts[0]);
+    for (int64_t d = 1; d < t->n_documents; d++)
+        if (starts[d] <= starts[d - 1] || starts[d] >= t->n_tokens)
+            FAIL(ST_DATA, "%s: document %lld begins at token %lld: behind %lld, where the one before begins, and below %lld is expected",
+                 t->path, (long long)d, (long long)starts[d], (long long)starts[d - 1], (long long)t->n_tokens);
+    return ST_OK;
+}
+
+enum status tokens_starts(const struct tokens *t, int64_t **out)
+{
+    if (t->n_documents == 0 || t->n_tokens == 0) FAIL(ST_DATA, "%s: holds no document", t->path);
+    const size_t bytes = (size_t)t->n_documents * sizeof **out;
+    int64_t *const starts = malloc(bytes);
+    if (starts == NULL) FAIL(ST_IO, "%s: no memory for where its %lld documents begin", t->path, (long long)t->n_documents);
+    enum status s = file_read_at(t->fd, t->path, ST_DATA, t->starts_offset, starts, bytes);
+    if (!s) s = check_starts(t, starts);
+    if (s)
+        free(starts);
+    else
+        *out = starts;
+    return s;
 }

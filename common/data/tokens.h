@@ -11,9 +11,10 @@ struct tokens {
     char path[1024];
     int fd; /* plain file descriptor: windows are read with pread at data_offset */
     int64_t n_tokens, n_documents, text_bytes, vocab;
-    enum dtype dtype;    /* DT_U16 or DT_I32 (stored uint16, uint32) */
-    int64_t data_offset; /* byte offset of token 0 in the file */
-    char tokenizer[64];  /* name */
+    enum dtype dtype;      /* DT_U16 or DT_I32 (stored uint16, uint32) */
+    int64_t data_offset;   /* byte offset of token 0 in the file */
+    int64_t starts_offset; /* and of document_starts */
+    char tokenizer[64];    /* name */
     struct digest128 tokenizer_digest, content_digest;
     double entropy0, entropy1; /* bits per byte of order-0 and order-1 byte counts (byte_counts.h), for orientation; NAN if unknown */
 };
@@ -25,8 +26,12 @@ enum status tokens_open(const char *path, bool verify, struct tokens *out) MUST_
 void tokens_close(struct tokens *t);
 /* n tokens from `first` as int32. Fails: ST_DATA on a short read or a token >= vocab. */
 enum status tokens_read(const struct tokens *t, int64_t first, int64_t n, int32_t *out) MUST_USE;
-/* The facts of the file, for people (lines) or for programs (one JSON object). */
-void tokens_print(const struct tokens *t, bool json, struct text *out);
+/* The first token of each document, [n_documents]. Owns: until free(). Fails: ST_DATA where there is no document, the first does not begin
+ * with the file, or one does not begin behind the one before; ST_IO (no memory). */
+enum status tokens_starts(const struct tokens *t, int64_t **out) MUST_USE;
+/* The facts of the file, for people (lines) or for programs (one JSON object). packing: of its documents; NULL: not asked for. */
+struct pack;
+void tokens_print(const struct tokens *t, const struct pack *packing, bool json, struct text *out);
 
 /* Writing: one process. Append documents; publish renames a finished file into place (never a half file under the final name; an older
  * file of that name is replaced). Needs twice the tokens' space until then: an HDF5 file must know its size before it is laid out.

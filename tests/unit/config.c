@@ -569,6 +569,7 @@ static const struct {
     { "optimizer.clip=none", "optimizer.clip: 1 -> none\n" },
     { "optimizer.rules.head.lr=3e-4", "optimizer.rules.head.lr: 0.004 -> 0.0003\n" },
     { "data.train.gcide.weight=2", "data.train.gcide.weight: 1 -> 2\n" },
+    { "data.documents=separate", "data.documents: concat -> separate\n" },
     { "optimizer.freeze=[{match: all}]", "optimizer.freeze.0.match: (none) -> all\n" },
 };
 

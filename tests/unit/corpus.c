@@ -66,7 +66,7 @@ static void dump(const struct corpus *c, int64_t from, int64_t to, int32_t *out)
     struct mix_cursor at = corpus_cursor(c);
     int32_t inputs[CONTEXT], targets[CONTEXT];
     for (int64_t s = (from - 1) * SEQUENCES; s < to * SEQUENCES; s++) {
-        ck_assert_int_eq(corpus_sample(c, &at, s, (struct samples){ inputs, targets }), ST_OK);
+        ck_assert_int_eq(corpus_sample(c, &at, s, (struct samples){ .inputs = inputs, .targets = targets }), ST_OK);
         *out++ = inputs[0];
     }
 }
@@ -132,7 +132,7 @@ START_TEST(any_rank_finds_its_samples)
             for (int attempt = 0; attempt < (step % 5 == 0 ? 2 : 1); attempt++) { /* a step that is done again */
                 const int64_t first = step * SEQUENCES + slot;
                 ck_assert_int_eq(prefetch_batch(p, (struct sample_range){ first, 2 }, (struct sample_range){ first + SEQUENCES, 2 },
-                                                (struct samples){ inputs, targets }),
+                                                (struct samples){ .inputs = inputs, .targets = targets }),
                                  ST_OK);
                 ck_assert_int_eq(inputs[0], whole[first]);
                 ck_assert_int_eq(inputs[CONTEXT], whole[first + 1]);
@@ -207,7 +207,7 @@ static void check_source(const struct corpus *c, int i, int f, const int32_t *al
     int32_t inputs[CONTEXT], targets[CONTEXT];
     for (int k = 0; k < n; k++) {
         if (all[k] / 1000 != f) continue;
-        ck_assert_int_eq(stream_sample(&c->stream[i], before++, (struct samples){ inputs, targets }), ST_OK);
+        ck_assert_int_eq(stream_sample(&c->stream[i], before++, (struct samples){ .inputs = inputs, .targets = targets }), ST_OK);
         ck_assert_int_eq(inputs[0], all[k]);
     }
 }

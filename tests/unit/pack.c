@@ -14,29 +14,29 @@ static uint32_t draw(void)
 }
 static double uniform(void) { return ((double)draw() + 0.5) / 16777216.0; }
 
-struct text {
+struct documents {
     int64_t n_documents, n_tokens, *starts;
 };
 
-static struct text text_of(int64_t n, const int64_t *lengths)
+static struct documents text_of(int64_t n, const int64_t *lengths)
 {
-    struct text t = { .n_documents = n, .starts = calloc((size_t)n, sizeof *t.starts) };
+    struct documents t = { .n_documents = n, .starts = calloc((size_t)n, sizeof *t.starts) };
     ck_assert_ptr_nonnull(t.starts);
     for (int64_t i = 0; i < n; t.n_tokens += lengths[i++]) t.starts[i] = t.n_tokens;
     return t;
 }
 
 /* Lengths from 1 to `most`, long ones rarer. */
-static struct text random_text(int64_t n, int64_t most)
+static struct documents random_text(int64_t n, int64_t most)
 {
     int64_t *lengths = calloc((size_t)n, sizeof *lengths);
     for (int64_t i = 0; i < n; i++) lengths[i] = 1 + (int64_t)(pow(uniform(), 3) * (double)most);
-    const struct text t = text_of(n, lengths);
+    const struct documents t = text_of(n, lengths);
     free(lengths);
     return t;
 }
 
-static int64_t end_of(const struct text *t, int64_t d) { return d + 1 < t->n_documents ? t->starts[d + 1] : t->n_tokens; }
+static int64_t end_of(const struct documents *t, int64_t d) { return d + 1 < t->n_documents ? t->starts[d + 1] : t->n_tokens; }
 
 static int64_t window_tokens(const struct pack *p, int64_t w)
 {
@@ -46,7 +46,7 @@ static int64_t window_tokens(const struct pack *p, int64_t w)
 }
 
 /* Each token stands in one piece; a piece lies in one document, and begins with it or a whole number of contexts later. */
-static void assert_whole(const struct text *t, const struct pack *p)
+static void assert_whole(const struct documents *t, const struct pack *p)
 {
     char *seen = calloc((size_t)t->n_tokens, 1);
     int64_t begun = 0, n = 0, twice = 0;
@@ -77,7 +77,7 @@ static void assert_whole(const struct text *t, const struct pack *p)
 
 /* Best-fit decreasing as one would write it down: all windows are looked at for each piece. Returns how many windows it needs; rooms gets
  * how often each room is left over. */
-static int64_t naive(const struct text *t, int64_t context, int64_t *rooms)
+static int64_t naive(const struct documents *t, int64_t context, int64_t *rooms)
 {
     int64_t n = 0, *room = calloc((size_t)(t->n_documents + t->n_tokens / context), sizeof *room);
     for (int64_t d = 0; d < t->n_documents; d++)
@@ -101,7 +101,7 @@ START_TEST(random_texts_are_packed_as_a_naive_best_fit_packs_them)
     for (int round = 0; round < 300; round++) {
         drawn = (uint32_t)round;
         const int64_t context = 1 + draw() % 70, n = 1 + draw() % 200;
-        struct text t = random_text(n, 1 + draw() % (3 * context));
+        struct documents t = random_text(n, 1 + draw() % (3 * context));
         int64_t expected[71] = { 0 }, found[71] = { 0 };
         struct pack p;
         pack_open(t.starts, n, t.n_tokens, context, &p);
@@ -117,7 +117,7 @@ END_TEST
 
 START_TEST(the_same_text_is_packed_the_same)
 {
-    struct text t = random_text(5000, 900);
+    struct documents t = random_text(5000, 900);
     struct pack a, b;
     pack_open(t.starts, t.n_documents, t.n_tokens, 512, &a);
     pack_open(t.starts, t.n_documents, t.n_tokens, 512, &b);
@@ -135,7 +135,7 @@ END_TEST
  * first, and takes the room that fits it to the token. */
 START_TEST(a_small_text_is_packed_as_by_hand)
 {
-    const struct text t = text_of(6, (int64_t[]){ 4, 23, 7, 1, 6, 4 }); /* begin at 0, 4, 27, 34, 35, 41 */
+    const struct documents t = text_of(6, (int64_t[]){ 4, 23, 7, 1, 6, 4 }); /* begin at 0, 4, 27, 34, 35, 41 */
     static const struct pack_piece expected[] = { { 4, 10, true }, { 14, 10, false }, { 27, 7, true }, { 24, 3, false },
                                                   { 35, 6, true }, { 0, 4, true },    { 41, 4, true }, { 34, 1, true } };
     static const int64_t windows[] = { 0, 1, 2, 4, 6, 8 };
@@ -168,7 +168,7 @@ START_TEST(extreme_texts_are_packed)
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         int64_t lengths[1000];
         for (int64_t i = 0; i < cases[c].n; i++) lengths[i] = cases[c].length;
-        struct text t = text_of(cases[c].n, lengths);
+        struct documents t = text_of(cases[c].n, lengths);
         struct pack p;
         pack_open(t.starts, t.n_documents, t.n_tokens, cases[c].context, &p);
         assert_whole(&t, &p);
@@ -195,7 +195,7 @@ START_TEST(lengths_of_real_texts_leave_little_padding)
             const double normal = sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform());
             lengths[i] = 1 + (int64_t)(cases[c].median * exp(cases[c].spread * normal));
         }
-        struct text t = text_of(N, lengths);
+        struct documents t = text_of(N, lengths);
         struct pack p;
         pack_open(t.starts, t.n_documents, t.n_tokens, cases[c].context, &p);
         assert_whole(&t, &p);

@@ -228,7 +228,7 @@ START_TEST(batches_are_right_whatever_was_hinted)
 {
     struct prefetch *p;
     int32_t inputs[BATCH * CONTEXT], targets[BATCH * CONTEXT];
-    const struct samples batch = { inputs, targets };
+    const struct samples batch = { inputs, targets, NULL };
     struct corpus c = open_corpus(2000);
     ck_assert_int_eq(prefetch_open(&c, BATCH, &p), ST_OK);
     for (int64_t k = 0; k < 500; k++) {
@@ -247,13 +247,13 @@ END_TEST
 START_TEST(padding_has_no_loss)
 {
     int32_t inputs[2 * CONTEXT], targets[2 * CONTEXT];
-    const struct samples batch = { inputs, targets };
+    const struct samples batch = { inputs, targets, NULL };
     struct corpus c = open_corpus(2000);
-    ck_assert_int_eq(samples_window(&c.stream[0].tokens, 7, CONTEXT, batch), ST_OK);
+    ck_assert_int_eq(stream_window(&c.stream[0], 1, batch), ST_OK);
     samples_pad(samples_from(batch, 1, CONTEXT), 1, CONTEXT);
     for (int t = 0; t < 2 * CONTEXT; t++) {
-        ck_assert_int_eq(inputs[t], t < CONTEXT ? token_at(7 + t, 257) : 0);
-        ck_assert_int_eq(targets[t], t < CONTEXT ? token_at(8 + t, 257) : -1);
+        ck_assert_int_eq(inputs[t], t < CONTEXT ? token_at(CONTEXT + t, 257) : 0);
+        ck_assert_int_eq(targets[t], t < CONTEXT ? token_at(CONTEXT + 1 + t, 257) : -1);
     }
     corpus_close(&c);
 }
@@ -269,7 +269,7 @@ START_TEST(a_damaged_file_is_told_by_the_batch_that_needs_it)
     enum status s = ST_OK;
     for (int64_t k = 0; k < 3 && !s; k++)
         s = prefetch_batch(p, (struct sample_range){ k * BATCH, BATCH }, (struct sample_range){ (k + 1) * BATCH, BATCH },
-                           (struct samples){ inputs, targets });
+                           (struct samples){ .inputs = inputs, .targets = targets });
     ck_assert_int_eq(s, ST_DATA);
     ck_assert_ptr_nonnull(strstr(status_text(), path)); /* though another thread met it first */
     prefetch_close(p);
@@ -281,10 +281,10 @@ START_TEST(a_file_shorter_than_a_window_is_refused)
 {
     struct stream s;
     write_tokens(CONTEXT, 257);
-    ck_assert_int_eq(stream_open(path, 1, 0, CONTEXT, &s), ST_DATA);
+    ck_assert_int_eq(stream_open(path, 1, 0, CONTEXT, false, &s), ST_DATA);
     ck_assert_ptr_nonnull(strstr(status_text(), "one window of context 8 needs 9"));
     write_tokens(CONTEXT + 1, 257);
-    ck_assert_int_eq(stream_open(path, 1, 0, CONTEXT, &s), ST_OK);
+    ck_assert_int_eq(stream_open(path, 1, 0, CONTEXT, false, &s), ST_OK);
     ck_assert_int_eq(stream_epoch(&s), 1);
     stream_close(&s);
 }

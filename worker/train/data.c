@@ -18,9 +18,6 @@ static enum status check_vocab(const struct worker *w, const struct tokens *t)
         FAIL(ST_DATA,
              "%s: made with a vocabulary of %lld (tokenizer %s), the run has %lld: build it again with `lamina data build --tokenizer %s`",
              t->path, (long long)t->vocab, t->tokenizer, (long long)vocab, w->plan->config->tokenizer);
-    if (t->n_tokens < w->plan->context + 1)
-        FAIL(ST_DATA, "%s: %lld tokens are fewer than one window of %lld", t->path, (long long)t->n_tokens,
-             (long long)w->plan->context + 1);
     return ST_OK;
 }
 
@@ -32,6 +29,7 @@ enum status worker_corpus_open(const struct config *config, struct corpus *out)
     struct corpus_wish wish = { .seed = (uint64_t)config->run.seed,
                                 .context = config->model.context,
                                 .sequences = config->batch.sequences,
+                                .separate = d->documents == DOCUMENTS_SEPARATE,
                                 .by = d->weights == WEIGHTS_DOCUMENTS ? CORPUS_BY_DOCUMENTS : CORPUS_BY_TOKENS,
                                 .n = d->n_train };
     if (d->train[0].epochs > 0) wish.by = CORPUS_BY_EPOCHS; /* of one, so of all */
@@ -48,9 +46,9 @@ enum status data_open(struct worker *w)
     const struct data_config *d = &w->plan->config->data;
     TRY(fault_here(FAULT_data_open));
     for (int i = 0; i < d->n_valid; i++) {
-        TRY(tokens_open(d->valid[i].path, false, &w->valid[i]));
+        TRY(stream_open(d->valid[i].path, 0, 0, w->plan->context, d->documents == DOCUMENTS_SEPARATE, &w->valid[i]));
         w->n_valid++;
-        TRY(check_vocab(w, &w->valid[i]));
+        TRY(check_vocab(w, &w->valid[i].tokens));
     }
     if (w->mode == WORKER_EVALUATE || d->n_train == 0) return ST_OK;
     TRY(worker_corpus_open(w->plan->config, &w->corpus));
@@ -67,7 +65,7 @@ enum status data_same(const struct comm *world, const struct worker *w)
     }
     for (int i = 0; i < w->n_valid; i++) {
         (void)snprintf(what, sizeof what, "the token file of the validation source %.80s", w->plan->config->data.valid[i].name);
-        TRY(comm_same(world, what, w->valid[i].content_digest));
+        TRY(comm_same(world, what, w->valid[i].tokens.content_digest));
     }
     return ST_OK;
 }
@@ -76,7 +74,7 @@ void data_close(struct worker *w)
 {
     prefetch_close(w->prefetch);
     corpus_close(&w->corpus);
-    for (int i = 0; i < w->n_valid; i++) tokens_close(&w->valid[i]);
+    for (int i = 0; i < w->n_valid; i++) stream_close(&w->valid[i]);
 }
 
 static enum status check_tokenizer(const struct worker *w, const struct tokens *t, struct digest128 tokenizer)
@@ -91,13 +89,13 @@ enum status worker_tokenizer(struct worker *w, struct digest128 tokenizer, const
 {
     w->token_bytes = token_bytes;
     for (int i = 0; i < w->corpus.n; i++) TRY(check_tokenizer(w, &w->corpus.stream[i].tokens, tokenizer));
-    for (int i = 0; i < w->n_valid; i++) TRY(check_tokenizer(w, &w->valid[i], tokenizer));
+    for (int i = 0; i < w->n_valid; i++) TRY(check_tokenizer(w, &w->valid[i].tokens, tokenizer));
     return ST_OK;
 }
 
 /* --- The ledger ---------------------------------------------------------------------------------------------------------- */
 
-const struct tokens *worker_valid(const struct worker *w, int source) { return &w->valid[source]; }
+const struct tokens *worker_valid(const struct worker *w, int source) { return &w->valid[source].tokens; }
 const struct corpus *worker_corpus(const struct worker *w) { return &w->corpus; }
 
 void worker_ledger(struct worker *w, struct ledger *out)
@@ -139,7 +137,11 @@ char *data_ledger_text(struct worker *w, struct arena *arena)
 static void make_ledger(const struct worker *w, const struct config *before, int64_t step, struct ledger *out)
 {
     const struct config *c = before != NULL && before->data.n_train > 0 ? before : w->plan->config;
-    *out = (struct ledger){ .sequences = c->batch.sequences, .context = c->model.context, .n_read = 1, .n = 1 };
+    *out = (struct ledger){ .sequences = c->batch.sequences,
+                            .context = c->model.context,
+                            .separate = c->data.documents == DOCUMENTS_SEPARATE,
+                            .n_read = 1,
+                            .n = 1 };
     out->row[0] = (struct ledger_row){ .share = mix_whole, .taken = step * c->batch.sequences };
     snprintf(out->row[0].name, sizeof out->row[0].name, "%.*s", LEDGER_NAME - 1, c->data.train[0].name);
 }

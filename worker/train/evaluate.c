@@ -1,4 +1,4 @@
-/* The loss over windows in file order. The last microbatch is padded to shape with targets of -1; the sum is exact, so it is the same at
+/* The loss over the windows of a source. The last microbatch is padded to shape with targets of -1; the sum is exact, so it is the same at
  * any number of ranks. */
 #define LAMINA_WORKER_TRAIN
 #include "private.h"
@@ -12,10 +12,10 @@ struct windows {
     int64_t n, micro_first, micro_local, micro_most;
 };
 
-static struct windows share_windows(const struct worker *w, const struct tokens *t, int64_t batches)
+static struct windows share_windows(const struct worker *w, const struct stream *t, int64_t batches)
 {
     const struct plan *plan = w->plan;
-    struct windows s = { .n = (t->n_tokens - 1) / plan->context };
+    struct windows s = { .n = stream_windows(t) };
     if (batches > 0) s.n = min_i64(s.n, batches * plan->sequences);
     const int64_t n_micro = ceil_div(s.n, plan->micro);
     s.micro_first = n_micro * w->rank / plan->ranks;
@@ -53,7 +53,7 @@ static enum status share_bytes(const struct worker *w, const struct tokens *t, i
  * 0: unknown. */
 static enum status text_scale(const struct comm *world, struct worker *w, int source, double *out)
 {
-    const struct tokens *t = &w->valid[source];
+    const struct tokens *t = &w->valid[source].tokens;
     int64_t bytes = 0;
     if (w->token_bytes == NULL || w->text_scale[source] > 0) {
         *out = w->text_scale[source];
@@ -74,10 +74,10 @@ static double text_of(const struct tokens *t, int64_t n_tokens, int64_t bytes, d
 /* --- The loss ------------------------------------------------------------------------------------------------------------ */
 
 /* Windows [first, first + n) into the token buffers; those past the last are padding. */
-static enum status read_windows(struct worker *w, const struct tokens *t, const struct windows *s, int64_t first, int64_t n, int64_t *bytes)
+static enum status read_windows(struct worker *w, const struct stream *t, const struct windows *s, int64_t first, int64_t n, int64_t *bytes)
 {
     const int64_t context = w->plan->context, real = max_i64(0, min_i64(n, s->n - first));
-    for (int64_t i = 0; i < real; i++) TRY(samples_window(t, (first + i) * context, context, samples_from(w->batch, i, context)));
+    for (int64_t i = 0; i < real; i++) TRY(stream_window(t, first + i, samples_from(w->batch, i, context)));
     samples_pad(samples_from(w->batch, real, context), n - real, context);
     *bytes += bytes_of(w, w->batch.targets, n * context);
     return ST_OK;
@@ -85,7 +85,7 @@ static enum status read_windows(struct worker *w, const struct tokens *t, const 
 
 static enum status evaluate(const struct comm *world, struct worker *w, int source, int64_t batches, struct eval_result *out)
 {
-    const struct tokens *t = &w->valid[source];
+    const struct stream *t = &w->valid[source];
     const struct windows s = share_windows(w, t, batches);
     const int64_t window = w->plan->window, micro = w->plan->micro;
     struct super loss;
@@ -109,7 +109,7 @@ static enum status evaluate(const struct comm *world, struct worker *w, int sour
     memcpy(loss.limb, sums, sizeof loss.limb);
     *out = (struct eval_result){ .tokens = sums[SUPER_LIMBS], .nats = super_value(&loss) };
     out->loss = out->tokens > 0 ? out->nats / (double)out->tokens : (double)NAN;
-    out->bytes = text_of(t, out->tokens, sums[SUPER_LIMBS + 1], scale);
+    out->bytes = text_of(&t->tokens, out->tokens, sums[SUPER_LIMBS + 1], scale);
     out->bits_per_byte = out->bytes > 0 ? out->nats / 0.69314718055994530942 / out->bytes : (double)NAN;
     return ST_OK;
 }

@@ -30,6 +30,7 @@ static unsigned char *saved_region(const struct worker *w, int unit, int local)
 
 static struct tape_run bind(struct worker *w, int unit, int local)
 {
+    const struct samples batch = samples_from(w->batch, local * w->plan->micro, w->plan->context);
     const struct partition *p = &w->plan->partition;
     const struct unit *u = &p->units[unit];
     const bool head = u->kind == UNIT_HEAD;
@@ -39,8 +40,9 @@ static struct tape_run bind(struct worker *w, int unit, int local)
                             .scratch = w->scratch_memory,
                             .shared = w->shared_memory,
                             .seconds = w->op_seconds[u->kind],
-                            .tokens = w->batch.inputs + (int64_t)local * w->plan->micro_tokens,
-                            .targets = w->batch.targets + (int64_t)local * w->plan->micro_tokens };
+                            .tokens = batch.inputs,
+                            .targets = batch.targets,
+                            .starts = batch.starts };
     if (head && w->drawing) {
         w->draw.first = (w->micro_begin + local) * w->plan->micro_tokens;
         run.draw = &w->draw;

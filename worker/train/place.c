@@ -140,6 +140,8 @@ static void place_activations(struct worker *w)
     w->shared_memory = arena_place(&w->scratch, shared);
     w->batch.inputs = arena_place_n(&w->data, window * (size_t)plan->micro_tokens, sizeof *w->batch.inputs);
     w->batch.targets = arena_place_n(&w->data, window * (size_t)plan->micro_tokens, sizeof *w->batch.targets);
+    if (plan->config->data.documents == DOCUMENTS_SEPARATE)
+        w->batch.starts = arena_place_n(&w->data, window * (size_t)plan->micro_tokens, sizeof *w->batch.starts);
 }
 
 static struct program *programs_by_count(struct worker *w, const struct program_shape *shape)

@@ -81,7 +81,7 @@ struct worker {
     struct ledger loaded;    /* what the state that was loaded says was read; n = 0: nothing was loaded */
     struct mix_cursor taken; /* how the samples of the steps done were dealt; with `counting` it stands in the corpus */
     bool counting;
-    struct tokens valid[CONFIG_MAX_SOURCES];
+    struct stream valid[CONFIG_MAX_SOURCES];
     int n_valid;
     const int32_t *token_bytes;            /* [vocab] that an id decodes to by itself; NULL: not known */
     double text_scale[CONFIG_MAX_SOURCES]; /* of valid sources, see evaluate.c; 0: not known yet */

@@ -35,6 +35,7 @@ void setup_tapes(struct arena *attributes, const struct config *config, const st
         struct tape *t = &tapes[kind];
         tape_begin(t, attributes, (enum unit_kind)kind, TAPE_LOSS, compute, &config->model, config->batch.micro, config->model.context, 0,
                    kind == UNIT_EMBEDDING ? NULL : &tapes[UNIT_EMBEDDING].unit);
+        if (config->data.documents == DOCUMENTS_SEPARATE) tape_separate(t);
         model->write(t, (enum unit_kind)kind, &config->model);
         tape_layout(t, train, kind != UNIT_EMBEDDING);
     }
