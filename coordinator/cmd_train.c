@@ -164,14 +164,14 @@ static enum status write_files(const struct train *t, const struct comm *world)
 
 /* --- Running ------------------------------------------------------------------------------------------------------------ */
 
-static void open_sinks(struct train *t, struct sink_setup *setup, int64_t start)
+static void open_sinks(struct train *t, struct sink_setup *setup, const struct trainer *clock, int64_t start)
 {
     *setup = (struct sink_setup){ .folder = t->folder.path,
                                   .config = t->session.config,
                                   .start = start,
                                   .bits_per_nat = corpus_tokens_per_byte(worker_corpus(t->worker)) / log(2),
                                   .planned_bytes = (int64_t)t->facts.rank[0].memory.total,
-                                  .flops_per_token = t->session.plan.flops_per_token,
+                                  .flops_per_token = clock->flops_per_token,
                                   .peak = t->session.peak };
     t->sinks = sinks_open(&t->session.arena, setup);
 }
@@ -228,13 +228,14 @@ static enum status run_steps(const struct comm *world, struct train *t, const st
     struct trainer clock = { .session = &t->session, .folder = &t->folder, .worker = t->worker };
     config_write(config, worker_tables(), &t->config_text);
     clock.config_text = t->config_text.data;
+    clock.flops_per_token = plan_flops_per_token(&t->session.plan, corpus_seen(worker_corpus(t->worker)));
     TRY(resume_load(world, &t->session, &t->folder, t->worker, found, options, &clock.facts));
     const int64_t start = worker_step_done(t->worker);
     sources_plan(worker_corpus(t->worker), config, config->run.steps, &t->sources);
     TRY_ALL(world, comm_rank(world) == 0 ? write_files(t, world) : ST_OK);
     if (comm_rank(world) == 0) {
         print_header(t);
-        open_sinks(t, &setup, start);
+        open_sinks(t, &setup, &clock, start);
     }
     clock.sinks = t->sinks;
     clock.policy = (struct director_policy){ .steps = config->run.steps,

@@ -11,14 +11,17 @@ static const double CLOSE = 0.01; /* epochs are met to within so much */
 
 static void fill(const struct corpus *c, const struct ledger *l, int64_t step, struct sources *out)
 {
-    *out = (struct sources){ .n = c->n, .step = step, .context = c->context, .per_step = (double)c->sequences };
+    *out = (struct sources){ .n = c->n, .step = step, .per_step = (double)c->sequences };
     for (int i = 0; i < c->n; i++) {
         const struct ledger_row *r = &l->row[i];
+        const struct pack *p = c->separate ? &c->stream[i].pack : NULL;
         out->row[i] = (struct source_facts){ .name = c->ledger.row[i].name,
                                              .file = &c->stream[i].tokens,
+                                             .packing = p,
                                              .share = (double)r->share / (double)mix_whole,
                                              .epochs = (double)r->taken / (double)stream_epoch(&c->stream[i]),
                                              .samples = r->taken,
+                                             .tokens = (double)r->taken * (double)c->context * (p != NULL ? 1 - pack_padding(p) : 1),
                                              .new = r->before == 0 };
     }
 }
@@ -51,20 +54,28 @@ static void print_one(const struct sources *s, struct text *out)
     text_add(out, "\n");
 }
 
-void sources_print(const struct sources *s, struct text *out)
+static void print_table(const struct sources *s, struct text *out)
 {
-    if (s->n == 1) {
-        print_one(s, out);
-        return;
-    }
     text_add(out, "%-16s %8s %13s %16s %18s %8s  %s\n", "source", "share", "samples/step", "samples", "tokens", "epochs", "token file");
     for (int i = 0; i < s->n; i++) {
         const struct source_facts *r = &s->row[i];
         char samples[CELL], tokens[CELL];
         text_add(out, "%-16s %6.2f %% %13.2f %16s %18s %8.3g  %s\n", r->name, 100 * r->share, r->share * s->per_step,
-                 str_count(samples, CELL, r->samples), str_count(tokens, CELL, r->samples * s->context), r->epochs, r->file->path);
+                 str_count(samples, CELL, r->samples), str_count(tokens, CELL, (int64_t)r->tokens), r->epochs, r->file->path);
     }
     text_add(out, "samples, tokens and epochs are those up to step %lld\n", (long long)s->step);
+}
+
+void sources_print(const struct sources *s, struct text *out)
+{
+    if (s->n == 1)
+        print_one(s, out);
+    else
+        print_table(s, out);
+    for (int i = 0; i < s->n && s->row[i].packing != NULL; i++) {
+        text_add(out, s->n == 1 ? "documents  kept apart: " : "documents of %s are kept apart: ", s->row[i].name);
+        pack_print(s->row[i].packing, out);
+    }
 }
 
 void sources_words(const struct sources *s, struct text *out)
@@ -96,8 +107,9 @@ json_t *sources_json(const struct sources *s)
     for (int i = 0; i < s->n; i++) {
         const struct source_facts *r = &s->row[i];
         json_t *o = json_pack("{s:s, s:o, s:I, s:I, s:o, s:I, s:I}", "name", r->name, "share", metrics_number(r->share), "samples",
-                              (json_int_t)r->samples, "tokens", (json_int_t)(r->samples * s->context), "epochs", metrics_number(r->epochs),
-                              "file_tokens", (json_int_t)r->file->n_tokens, "file_documents", (json_int_t)r->file->n_documents);
+                              (json_int_t)r->samples, "tokens", (json_int_t)r->tokens, "epochs", metrics_number(r->epochs), "file_tokens",
+                              (json_int_t)r->file->n_tokens, "file_documents", (json_int_t)r->file->n_documents);
+        if (r->packing != NULL) CHECK(json_object_set_new(o, "packing", pack_json(r->packing)) == 0);
         CHECK(o != NULL && json_array_append_new(list, o) == 0);
     }
     return list;

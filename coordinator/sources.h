@@ -8,17 +8,19 @@
 struct source_facts {
     const char *name;
     const struct tokens *file;
-    double share, epochs; /* of the samples of this order; samples in epochs of the source */
+    const struct pack *packing; /* NULL: documents are not kept apart */
+    double share, epochs;       /* of the samples of this order; samples in epochs of the source */
     int64_t samples;
-    bool new; /* its first sample is one of this order */
+    double tokens; /* of them */
+    bool new;      /* its first sample is one of this order */
 };
 struct sources {
     int n;
     struct source_facts row[CONFIG_MAX_SOURCES];
-    int64_t step, context; /* after which step */
-    double per_step;       /* samples, all sources */
-    double asked;          /* with `epochs` in the configuration: how often they are met after run.steps, 1 as asked; 0: no epochs */
-    double asked_steps;    /* in how many steps they would be met */
+    int64_t step;       /* after which */
+    double per_step;    /* samples, all sources */
+    double asked;       /* with `epochs` in the configuration: how often they are met after run.steps, 1 as asked; 0: no epochs */
+    double asked_steps; /* in how many steps they would be met */
 };
 
 /* After `steps` steps, dealt out by the order itself. Borrows from the corpus. Cost: see mix.h, some 10^8 samples in a second or two. */

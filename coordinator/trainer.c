@@ -26,7 +26,7 @@ static enum status do_step(const struct comm *world, struct trainer *t, int64_t 
     const struct step_metrics m = { .report = &report,
                                     .seconds = seconds,
                                     .tokens_per_second = rate,
-                                    .mfu = t->session->peak > 0 ? rate * t->session->plan.flops_per_token / t->session->peak : (double)NAN,
+                                    .mfu = t->session->peak > 0 ? rate * t->flops_per_token / t->session->peak : (double)NAN,
                                     .peak_bytes = memory_use().peak };
     sinks_step(t->sinks, &m);
     return ST_OK;

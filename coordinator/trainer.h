@@ -16,6 +16,7 @@ struct trainer {
     struct director_state state;
     struct worker_facts facts;
     const char *config_text; /* what a checkpoint carries */
+    double flops_per_token;  /* of this run's text */
     bool redone;             /* the last step took more than one attempt */
 };
 

@@ -17,9 +17,9 @@ int plan_group(const struct plan *plan, int rank) { return rank / plan->group; }
 
 static int64_t most_local(const struct plan *plan) { return ceil_div(plan->n_micro, plan->ranks); }
 
-/* Model FLOPs per token, forward and backward: 6 per weight of a matrix product, and 6 L C T for attention (causal: half of 12).
+/* Model FLOPs, forward and backward: 6 per weight of a matrix product, and in attention 12 L C for each token that is seen.
  * Recomputation is not counted. */
-static double model_flops(const struct plan *plan)
+double plan_flops_per_token(const struct plan *plan, double seen)
 {
     const struct partition *p = &plan->partition;
     double weights = 0;
@@ -28,7 +28,7 @@ static double model_flops(const struct plan *plan)
         if (q->n_dims == 2 && q->role != ROLE_EMBEDDING && q->role != ROLE_POSITION) weights += (double)(q->rows * q->cols);
     }
     const struct model_config *m = &plan->config->model;
-    return 6 * weights + 6 * (double)m->layers * (double)m->width * (double)m->context;
+    return 6 * weights + 12 * (double)m->layers * (double)m->width * seen;
 }
 
 struct opt_rule plan_rule(const struct plan *plan, int param)
@@ -142,7 +142,7 @@ enum status plan_build(struct arena *arena, const struct plan_input *in, struct 
     out->window = c->parallel.window == 0 ? most_local(out) : min_i64(c->parallel.window, most_local(out));
     out->contributions = out->n_micro * in->contributions_per_micro;
     out->contribution_bits = exact_bits(out->contributions);
-    out->flops_per_token = model_flops(out);
+    out->flops_per_token = plan_flops_per_token(out, (double)in->config->model.context / 2);
     return ST_OK;
 }
 

@@ -22,9 +22,12 @@ struct plan {
     int64_t window;                           /* resolved: 1 .. most local microbatches */
     int64_t contributions;                    /* K of exact.h: most additions to one element per step, world-wide */
     int contribution_bits;                    /* b */
-    double flops_per_token;                   /* 6 * matmul weights + 6*L*C*T */
+    double flops_per_token;                   /* 6 * matmul weights + 6*L*C*T: whole windows, also where documents are kept apart */
     int64_t steps, sequences, micro, context;
 };
+
+/* The same where a token sees `seen` tokens on average instead of half a context. */
+double plan_flops_per_token(const struct plan *plan, double seen);
 
 /* Microbatches [first, first + n) of the step belong to world rank r: contiguous shares, uneven by at most one. */
 void plan_share(const struct plan *plan, int rank, int64_t *first, int64_t *n);
