@@ -117,14 +117,26 @@ static void print_json(const struct stream *s, const char *prompt)
     text_free(&made);
 }
 
-/* The tokens to go on from; without a prompt, what stands before a document in training. */
-static enum status encode_prompt(const struct tokenizer *t, const char *prompt, struct ids *ids)
+/* Of several documents only the last is seen where they are kept apart, from the end mark before it on. */
+static void keep_last_document(const struct tokenizer *t, struct ids *ids)
+{
+    int64_t begin = ids->n - 1;
+    while (begin > 0 && ids->id[begin] != t->end_of_document) begin--;
+    ids->n -= begin;
+    memmove(ids->id, ids->id + begin, (size_t)ids->n * sizeof *ids->id);
+}
+
+/* The tokens to go on from. Without a prompt, what stands before a document in training; where documents are kept apart, that stands before
+ * any prompt. */
+static enum status encode_prompt(const struct tokenizer *t, bool separate, const char *prompt, struct ids *ids)
 {
     struct encoder *encoder;
+    if (separate) TRY(ids_add(ids, t->end_of_document));
     TRY(encoder_open(t, &encoder));
     const enum status s = encoder_add(encoder, (const unsigned char *)prompt, (int64_t)strlen(prompt), ids);
     encoder_close(encoder);
     TRY(s);
+    if (separate) keep_last_document(t, ids);
     return ids->n > 0 ? ST_OK : ids_add(ids, t->end_of_document);
 }
 
@@ -134,7 +146,8 @@ static enum status generate_stream(const struct comm *world, const struct option
     const struct tokenizer *const t = &o->session.tokenizer;
     const char *prompt = option_text(options, "prompt");
     const bool json = option_flag(options, "json");
-    TRY_ALL(world, encode_prompt(t, prompt, ids));
+    const bool separate = o->session.config->data.documents == DOCUMENTS_SEPARATE;
+    TRY_ALL(world, encode_prompt(t, separate, prompt, ids));
     const struct generate_options how = { .max_tokens = option_integer(options, "max-tokens"),
                                           .temperature = option_number(options, "temperature"),
                                           .top_k = option_integer(options, "top-k"),
