@@ -126,7 +126,8 @@ enum status commands_run(int argc, char *const argv[])
     if (s != ST_OK)
         log_failure(s);
     else if (command != NULL)
-        s = command->local != NULL ? run_local(command, &options) : run_collective(command, &options);
+        s = command->collective != NULL && (command->local == NULL || environment_is_rank()) ? run_collective(command, &options)
+                                                                                             : run_local(command, &options);
     if (fflush(stdout) != 0 && s == ST_OK) { /* a full disk or a closed pipe behind stdout */
         log_warn("the output could not be written completely");
         s = ST_IO;

@@ -7,8 +7,8 @@
 #include "common/comm/comm.h"
 #include "coordinator/options.h"
 
-/* Exactly one of `local` and `collective`: a collective command starts MPI and runs on every launched rank; a local one needs no MPI,
- * and under a launcher only its first process speaks. */
+/* A collective command starts MPI and runs on every launched rank; a local one needs no MPI, and under a launcher only its first process
+ * speaks. One that has both is local where no launcher started it. */
 struct command {
     const char *name; /* one or two words: "train", "data build" */
     const char *group, *summary;

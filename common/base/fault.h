@@ -16,7 +16,11 @@
     X(save_write, ST_IO)                                                                                                                   \
     X(save_digest, ST_IO)                                                                                                                  \
     X(save_publish, ST_IO)                                                                                                                 \
-    X(load_read, ST_DAMAGED)
+    X(load_read, ST_DAMAGED)                                                                                                               \
+    X(build_write, ST_IO)                                                                                                                  \
+    X(build_segment, ST_IO)                                                                                                                \
+    X(build_join, ST_IO)                                                                                                                   \
+    X(build_publish, ST_IO)
 
 enum fault_point {
 #define FAULT_ENUM(name, status) FAULT_##name,

@@ -22,6 +22,28 @@ static enum status read_digest(const struct h5 *f, const char *name, struct dige
     return ST_OK;
 }
 
+static enum status read_report(const struct h5 *f, struct token_report *report)
+{
+    for (const struct token_report_row *row = token_report_rows; row->name != NULL; row++) {
+        int64_t value = -1;
+        if (h5_has(f, row->name)) TRY(h5_get_i64(f, row->name, &value));
+        if (value < 0) value = -1;
+        memcpy((char *)report + row->offset, &value, sizeof value);
+    }
+    return ST_OK;
+}
+
+/* Files from before there was a choice say nothing: their only tokenizer ended documents with its last token. */
+static enum status read_end(const struct h5 *f, struct tokens *t)
+{
+    int64_t end = t->vocab - 1;
+    if (h5_has(f, "end_of_document")) TRY(h5_get_i64(f, "end_of_document", &end));
+    if (end < 0 || end >= t->vocab)
+        FAIL(ST_DATA, "%s: claims that token %lld of %lld ends a document", f->path, (long long)end, (long long)t->vocab);
+    t->end_of_document = (int32_t)end;
+    return ST_OK;
+}
+
 static enum status read_attributes(const struct h5 *f, struct tokens *t)
 {
     char format[32];
@@ -40,7 +62,8 @@ static enum status read_attributes(const struct h5 *f, struct tokens *t)
     TRY(h5_get_f64(f, "entropy1", &t->entropy1));
     if (t->vocab < 1 || t->vocab > INT32_MAX || t->text_bytes < 0)
         FAIL(ST_DATA, "%s: claims a vocabulary of %lld and %lld bytes of text", f->path, (long long)t->vocab, (long long)t->text_bytes);
-    return ST_OK;
+    TRY(read_end(f, t));
+    return read_report(f, &t->report);
 }
 
 static enum status read_datasets(const struct h5 *f, struct tokens *t, struct h5_dataset *starts)

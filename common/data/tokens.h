@@ -7,16 +7,26 @@
 #include "common/base/str.h"
 #include "common/tensor/tensor.h"
 
+/* What a build found in its text; -1: unknown (files of older builds, and those not made from text). */
+struct token_report {
+    int64_t longest_tokens, longest_bytes;        /* the document with the most tokens, without its end mark, and its text */
+    int64_t duplicate_documents, duplicate_bytes; /* documents whose text came before, by digest */
+    int64_t bad_utf8, bad_utf8_documents;         /* parts of the text that are not UTF-8 (common/base/utf8.h), and documents with such */
+    int64_t empty_documents, skipped_records;     /* left out by the build, whichever file they would have gone to */
+};
+
 struct tokens {
     char path[1024];
     int fd; /* plain file descriptor: windows are read with pread at data_offset */
     int64_t n_tokens, n_documents, text_bytes, vocab;
-    enum dtype dtype;      /* DT_U16 or DT_I32 (stored uint16, uint32) */
-    int64_t data_offset;   /* byte offset of token 0 in the file */
-    int64_t starts_offset; /* and of document_starts */
-    char tokenizer[64];    /* name */
+    enum dtype dtype;        /* DT_U16 or DT_I32 (stored uint16, uint32) */
+    int64_t data_offset;     /* byte offset of token 0 in the file */
+    int64_t starts_offset;   /* and of document_starts */
+    int32_t end_of_document; /* the token that ends each document; files that do not say: vocab - 1 */
+    char tokenizer[64];      /* name, or the last part of a long path */
     struct digest128 tokenizer_digest, content_digest;
     double entropy0, entropy1; /* bits per byte of order-0 and order-1 byte counts (byte_counts.h), for orientation; NAN if unknown */
+    struct token_report report;
 };
 
 /* Checks names, types, shapes, layout (contiguous, no external storage, no links) and sizes against the file; refuses what is not ours.
@@ -33,9 +43,9 @@ enum status tokens_starts(const struct tokens *t, int64_t **out) MUST_USE;
 struct pack;
 void tokens_print(const struct tokens *t, const struct pack *packing, bool json, struct text *out);
 
-/* Writing: one process. Append documents; publish renames a finished file into place (never a half file under the final name; an older
- * file of that name is replaced). Needs twice the tokens' space until then: an HDF5 file must know its size before it is laid out.
- * Owns: until tokens_publish or tokens_abandon. Fails: ST_IO. */
+/* Writing by one process, for what is not a build: tests, random tokens. The end mark is vocab - 1. Append documents; publish renames a
+ * finished file into place (never a half file under the final name; an older file of that name is replaced). Needs twice the tokens' space
+ * until then: an HDF5 file must know its size before it is laid out. Owns: until tokens_publish or tokens_abandon. Fails: ST_IO. */
 struct tokens_writer;
 enum status tokens_create(const char *path, const char *tokenizer, struct digest128 tokenizer_digest, int64_t vocab,
                           struct tokens_writer **out) MUST_USE;
@@ -53,6 +63,7 @@ void tokens_abandon(struct tokens_writer *w);                 /* legal on NULL *
 struct tokens_written {
     int64_t n_tokens, n_documents, text_bytes;
     double entropy0, entropy1; /* known from tokens_seal on */
+    struct token_report report;
 };
 struct tokens_written tokens_written(const struct tokens_writer *w);
 

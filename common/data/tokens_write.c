@@ -2,7 +2,6 @@
 #include "byte_counts.h"
 #include "common/base/check.h"
 #include "common/store/folder.h"
-#include "common/store/h5.h"
 #include "private.h"
 #include "tokens.h"
 #include <errno.h>
@@ -16,7 +15,7 @@
 enum { BUFFER_BYTES = 1 << 20, PATH_BYTES = 1100 };
 
 struct tokens_writer {
-    char path[PATH_BYTES], sealed_path[PATH_BYTES], tokenizer[64];
+    char path[PATH_BYTES], sealed_path[PATH_BYTES], tokenizer[PATH_BYTES];
     struct digest128 tokenizer_digest;
     int64_t vocab;
     size_t width;
@@ -53,8 +52,6 @@ enum status tokens_create(const char *path, const char *tokenizer, struct digest
 {
     *out = NULL;
     if (strlen(path) + 32 > PATH_BYTES) FAIL(ST_IO, "the path %.60s... is too long", path);
-    if (strlen(tokenizer) >= sizeof((struct tokens_writer *)0)->tokenizer)
-        FAIL(ST_DATA, "the tokenizer's name '%.60s...' is longer than 63 bytes: name it by a shorter path", tokenizer);
     int fd;
     TRY(open_nameless(path, &fd));
     struct tokens_writer *const w = calloc(1, sizeof *w);
@@ -64,10 +61,10 @@ enum status tokens_create(const char *path, const char *tokenizer, struct digest
     (void)snprintf(w->tokenizer, sizeof w->tokenizer, "%s", tokenizer);
     w->tokenizer_digest = tokenizer_digest;
     w->vocab = vocab;
-    w->width = vocab <= tokens_u16_vocab ? sizeof(uint16_t) : sizeof(uint32_t);
+    w->width = tokens_width(vocab);
     w->fd = fd;
     w->text_known = true;
-    w->done.entropy0 = w->done.entropy1 = NAN;
+    w->done = (struct tokens_written){ .entropy0 = NAN, .entropy1 = NAN, .report = { -1, -1, -1, -1, -1, -1, -1, -1 } };
     w->digest = digest_begin();
     w->buffer = malloc(BUFFER_BYTES);
     CHECK(w->buffer != NULL);
@@ -130,52 +127,17 @@ struct tokens_written tokens_written(const struct tokens_writer *w) { return w->
 
 /* --- the HDF5 file ----------------------------------------------------------------------------------------------------- */
 
-static enum status write_attributes(const struct tokens_writer *w, const struct h5 *f, struct digest128 content)
+/* Starts and tokens go to the places that HDF5 gave them. */
+static enum status fill(struct tokens_writer *w, const struct token_places *places)
 {
-    char hex[DIGEST_HEX];
-    TRY(h5_set_text(f, "format", TOKENS_FORMAT));
-    TRY(h5_set_i64(f, "version", TOKENS_VERSION));
-    TRY(h5_set_text(f, "tokenizer", w->tokenizer));
-    TRY(h5_set_text(f, "tokenizer_digest", digest_hex(w->tokenizer_digest, hex)));
-    TRY(h5_set_text(f, "content_digest", digest_hex(content, hex)));
-    TRY(h5_set_i64(f, "vocab", w->vocab));
-    TRY(h5_set_i64(f, "text_bytes", w->done.text_bytes));
-    TRY(h5_set_f64(f, "entropy0", w->done.entropy0));
-    return h5_set_f64(f, "entropy1", w->done.entropy1);
-}
-
-static enum status lay_out(const struct tokens_writer *w, const struct h5 *f, struct digest128 content)
-{
-    const struct h5_dataset tokens = {
-        .name = TOKENS_DATASET, .type = w->width == 2 ? STORED_U16 : STORED_U32, .n_dims = 1, .dim = { w->done.n_tokens, 1 }
-    };
-    const struct h5_dataset starts = { .name = TOKENS_DOCUMENTS, .type = STORED_I64, .n_dims = 1, .dim = { w->done.n_documents, 1 } };
-    int64_t handle;
-    TRY(h5_make(f, &starts, &handle));
-    const enum status s = w->done.n_documents > 0 ? h5_write(f, handle, &starts, false, 0, w->done.n_documents, w->starts) : ST_OK;
-    h5_release(handle);
-    TRY(s);
-    TRY(h5_make(f, &tokens, &handle));
-    h5_release(handle);
-    return write_attributes(w, f, content);
-}
-
-/* The tokens go to the place that HDF5 gave them. */
-static enum status copy_tokens(struct tokens_writer *w)
-{
-    struct h5 f;
-    struct h5_dataset tokens;
-    TRY(h5_open(w->sealed_path, ST_IO, &f));
-    const enum status found = h5_find(&f, TOKENS_DATASET, &tokens);
-    h5_drop(&f);
-    TRY(found);
+    const int64_t bytes = w->done.n_tokens * (int64_t)w->width;
     const int fd = open(w->sealed_path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) FAIL(ST_IO, "%s: cannot be opened: %s", w->sealed_path, strerror(errno));
-    enum status s = lseek(fd, (off_t)tokens.offset, SEEK_SET) < 0 ? ST_IO : ST_OK;
-    for (int64_t done = 0; done < tokens.bytes && !s; done += BUFFER_BYTES) {
-        const size_t n = (size_t)min_i64(BUFFER_BYTES, tokens.bytes - done);
+    enum status s = file_write_at(fd, w->sealed_path, places->starts, w->starts, (size_t)w->done.n_documents * sizeof *w->starts);
+    for (int64_t done = 0; done < bytes && !s; done += BUFFER_BYTES) {
+        const size_t n = (size_t)min_i64(BUFFER_BYTES, bytes - done);
         s = file_read_at(w->fd, w->path, ST_IO, done, w->buffer, n);
-        if (!s) s = file_write(fd, w->sealed_path, w->buffer, n);
+        if (!s) s = file_write_at(fd, w->sealed_path, places->tokens + done, w->buffer, n);
     }
     (void)close(fd);
     return s;
@@ -183,22 +145,20 @@ static enum status copy_tokens(struct tokens_writer *w)
 
 static enum status seal(struct tokens_writer *w)
 {
-    struct h5 f;
+    struct token_places places;
     TRY(flush(w));
     digest_add(w->digest, w->starts, (size_t)w->done.n_documents * sizeof *w->starts);
-    const struct digest128 content = digest_end(w->digest);
+    const struct token_layout layout = { .tokenizer = w->tokenizer,
+                                         .tokenizer_digest = w->tokenizer_digest,
+                                         .content_digest = digest_end(w->digest),
+                                         .vocab = w->vocab,
+                                         .end_of_document = (int32_t)(w->vocab - 1),
+                                         .written = w->done };
     w->digest = NULL;
     (void)unlink(w->sealed_path); /* of a dead process with our number */
-    TRY(file_make(w->sealed_path));
     w->sealed = true;
-    TRY(h5_create(w->sealed_path, NULL, &f));
-    const enum status s = lay_out(w, &f, content);
-    if (s)
-        h5_drop(&f);
-    else
-        TRY(h5_close(&f));
-    TRY(s);
-    TRY(copy_tokens(w));
+    TRY(tokens_lay_out(w->sealed_path, &layout, &places));
+    TRY(fill(w, &places));
     return file_sync(w->sealed_path);
 }
 

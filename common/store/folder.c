@@ -78,6 +78,20 @@ enum status file_write(int fd, const char *path, const void *bytes, size_t n)
     return ST_OK;
 }
 
+enum status file_write_at(int fd, const char *path, int64_t offset, const void *bytes, size_t n)
+{
+    const char *from = bytes;
+    while (n > 0) {
+        const ssize_t done = pwrite(fd, from, n < CALL_BYTES ? n : CALL_BYTES, (off_t)offset);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) FAIL(ST_IO, "%s: cannot be written: %s", path, strerror(errno));
+        from += done;
+        n -= (size_t)done;
+        offset += done;
+    }
+    return ST_OK;
+}
+
 enum status file_read_at(int fd, const char *path, enum status bad, int64_t offset, void *out, size_t n)
 {
     char *to = out;

@@ -21,6 +21,7 @@ enum status file_replace(const char *path, const void *bytes, size_t n) MUST_USE
 /* n bytes at offset. Fails: bad, also where the file ends before. */
 enum status file_read_at(int fd, const char *path, enum status bad, int64_t offset, void *out, size_t n) MUST_USE;
 enum status file_write(int fd, const char *path, const void *bytes, size_t n) MUST_USE;
+enum status file_write_at(int fd, const char *path, int64_t offset, const void *bytes, size_t n) MUST_USE;
 
 /* Missing folders on the way are made, like mkdir -p. Fails: ST_IO. */
 enum status folder_make(const char *path) MUST_USE;

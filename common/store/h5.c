@@ -131,6 +131,7 @@ enum status h5_create(const char *path, const void *mpi, struct h5 *out)
     TRY(prepare());
     const hid_t access = create_access(mpi), creation = H5Pcreate(H5P_FILE_CREATE);
     (void)H5Pset_attr_phase_change(creation, 64, 32); /* all attributes in one place, the root's header */
+    (void)H5Pset_obj_track_times(creation, false);    /* equal content gives equal files, in the root too */
     out->id = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
     char why[H5_WHY];
     (void)h5_why(why);

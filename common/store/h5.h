@@ -79,6 +79,7 @@ enum status h5_visit(const struct h5 *f, enum status (*visit)(void *context, con
 enum status h5_set_i64(const struct h5 *f, const char *name, int64_t value) MUST_USE;
 enum status h5_set_f64(const struct h5 *f, const char *name, double value) MUST_USE;
 enum status h5_set_text(const struct h5 *f, const char *name, const char *text) MUST_USE;
+bool h5_has(const struct h5 *f, const char *name); /* for attributes that older files lack */
 enum status h5_get_i64(const struct h5 *f, const char *name, int64_t *out) MUST_USE;
 enum status h5_get_f64(const struct h5 *f, const char *name, double *out) MUST_USE;
 enum status h5_get_text(const struct h5 *f, const char *name, char *out, size_t size) MUST_USE; /* refused where it does not fit */

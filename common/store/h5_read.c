@@ -173,6 +173,8 @@ static enum status get_number(const struct h5 *f, const char *name, hid_t type, 
     return ST_OK;
 }
 
+bool h5_has(const struct h5 *f, const char *name) { return H5Aexists(f->id, name) > 0; }
+
 enum status h5_get_i64(const struct h5 *f, const char *name, int64_t *out) { return get_number(f, name, H5T_STD_I64LE, out); }
 enum status h5_get_f64(const struct h5 *f, const char *name, double *out) { return get_number(f, name, H5T_IEEE_F64LE, out); }
 

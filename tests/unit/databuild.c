@@ -1,4 +1,5 @@
 /* From text files to token files: cutting, splitting, counting, and what happens to broken input and full disks. */
+#include "common/comm/comm.h"
 #include "common/data/build.h"
 #include "common/data/byte_counts.h"
 #include "common/store/folder.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+static struct comm *self;
 static char folder[64], input[128], out[160], valid[128];
 static int skipped;
 
@@ -49,24 +51,28 @@ static void put_gz(const char *path, const void *bytes, size_t n)
     (void)gzclose(f);
 }
 
-static enum status build(const char *pattern, struct data_built *result)
+/* One input, `input`; the rest as `o` says. */
+static enum status build_of(struct data_build o, struct data_built *result)
 {
     const char *const inputs[] = { input };
-    const struct data_build o = { .inputs = inputs, .n_inputs = 1, .tokenizer = "bytes", .out = out, .document_start = pattern };
-    return data_build(&o, NULL, NULL, result);
+    if (o.inputs == NULL) {
+        o.inputs = inputs;
+        o.n_inputs = 1;
+    }
+    o.tokenizer = "bytes";
+    o.out = out;
+    if (o.field == NULL) o.field = "text";
+    return data_build(self, &o, NULL, NULL, result);
+}
+
+static enum status build(const char *pattern, struct data_built *result)
+{
+    return build_of((struct data_build){ .document_start = pattern }, result);
 }
 
 static enum status build_split(const char *pattern, double share, struct data_built *result)
 {
-    const char *const inputs[] = { input };
-    const struct data_build o = { .inputs = inputs,
-                                  .n_inputs = 1,
-                                  .tokenizer = "bytes",
-                                  .out = out,
-                                  .valid_out = valid,
-                                  .valid_share = share,
-                                  .document_start = pattern };
-    return data_build(&o, NULL, NULL, result);
+    return build_of((struct data_build){ .valid_out = valid, .valid_share = share, .document_start = pattern }, result);
 }
 
 /* The token file as text, ends of documents as '|'. */
@@ -279,9 +285,10 @@ START_TEST(wrong_options_are_told)
     (void)snprintf(input, sizeof input, "%s/missing.txt", folder);
     ck_assert_int_eq(build(NULL, &r), ST_DATA);
     (void)snprintf(input, sizeof input, "%s/in.pdf", folder);
+    put(input, dictionary, 10);
     ck_assert_int_eq(build(NULL, &r), ST_DATA);
     ck_assert_ptr_nonnull(strstr(status_text(), ".txt"));
-    ck_assert_int_eq(count_files(folder), 1);
+    ck_assert_int_eq(count_files(folder), 2);
 }
 END_TEST
 
@@ -290,6 +297,7 @@ START_TEST(a_runaway_expression_is_stopped)
     struct data_built r;
     char line[3000];
     memset(line, 'a', sizeof line);
+    line[10] = '\n'; /* the first line begins a document in any case */
     put(input, line, sizeof line);
     ck_assert_int_eq(build("(a+)+(a+)+(a+)+b\\1|(?:(?:a|aa)+)+c", &r), ST_DATA);
     ck_assert_int_eq(count_files(folder), 1);
@@ -310,9 +318,9 @@ START_TEST(progress_ends_at_the_size_of_the_inputs)
     int64_t last = 0;
     put_numbers(0, 100000);
     const char *const inputs[] = { input, input };
-    const struct data_build o = { .inputs = inputs, .n_inputs = 2, .tokenizer = "bytes", .out = out };
+    const struct data_build o = { .inputs = inputs, .n_inputs = 2, .tokenizer = "bytes", .out = out, .field = "text" };
     struct stat info;
-    ck_assert_int_eq(data_build(&o, note, &last, &r), ST_OK);
+    ck_assert_int_eq(data_build(self, &o, note, &last, &r), ST_OK);
     ck_assert_int_eq(stat(input, &info), 0);
     ck_assert_int_eq(last, 2 * info.st_size);
     ck_assert_int_eq(r.train.n_documents, 2);
@@ -353,6 +361,7 @@ END_TEST
 
 int main(void)
 {
+    if (comm_self(&self)) return 1;
     TCase *tc = tcase_create("databuild");
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, make_folder, remove_folder);
@@ -374,6 +383,7 @@ int main(void)
     Suite *suite = suite_create("databuild");
     suite_add_tcase(suite, tc);
     const int code = suite_main(suite, CK_NOFORK);
+    comm_finish(self);
     if (skipped) (void)printf("skipped: a full disk needs root\n");
     return code != 0 ? code : skipped ? 77 : 0;
 }

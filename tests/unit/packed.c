@@ -111,7 +111,7 @@ static void make_text(int64_t seed)
 
 static void put(int kind, const unsigned char *bytes, size_t n)
 {
-    (void)snprintf(path, sizeof path, "%s/a%s", folder, kinds[kind].desc->endings[0]);
+    (void)snprintf(path, sizeof path, "%s/a%s", folder, kind == 0 ? ".txt" : kinds[kind].desc->endings[0]);
     FILE *const f = fopen(path, "wb");
     ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
     (void)fclose(f);
