@@ -39,7 +39,7 @@ static enum status read_run(const struct tokens *t, int64_t first, int64_t n, in
 static void pad_rest(const struct stream *s, int64_t from, struct samples out)
 {
     for (int64_t t = from; t < s->context; t++) {
-        out.inputs[t] = s->end_of_document;
+        out.inputs[t] = s->tokens.end_of_document;
         out.targets[t] = -1;
         out.starts[t] = (int32_t)from;
     }
@@ -51,7 +51,8 @@ static enum status packed_window(const struct stream *s, int64_t window, struct 
     int64_t at = 0;
     for (int64_t i = p->window[window]; i < p->window[window + 1]; i++) {
         const struct pack_piece *piece = &p->pieces[i];
-        TRY(read_run(&s->tokens, piece->first, piece->n, piece->begins ? s->end_of_document : -1, out.inputs + at, out.targets + at));
+        TRY(read_run(&s->tokens, piece->first, piece->n, piece->begins ? s->tokens.end_of_document : -1, out.inputs + at,
+                     out.targets + at));
         for (int64_t t = at; t < at + piece->n; t++) out.starts[t] = (int32_t)at;
         at += piece->n;
     }
@@ -68,7 +69,7 @@ static enum status open_packed(struct stream *s, uint64_t seed, uint32_t key)
     pack_open(starts, s->tokens.n_documents, s->tokens.n_tokens, s->context, &s->pack);
     free(starts);
     s->order = order_of_windows(seed, key, s->pack.n_windows);
-    return tokens_read(&s->tokens, s->tokens.n_tokens - 1, 1, &s->end_of_document);
+    return ST_OK;
 }
 
 static enum status open_whole(struct stream *s, uint64_t seed, uint32_t key)

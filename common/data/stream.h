@@ -22,8 +22,7 @@ struct stream {
     int64_t context;
     bool separate; /* documents are kept apart */
     struct order order;
-    struct pack pack;        /* separate: all documents, in windows */
-    int32_t end_of_document; /* separate: the mark that ends every document, the file's last token */
+    struct pack pack; /* separate: all documents, in windows */
 };
 /* key: the source's own stream of random numbers (order.h). separate: samples are windows of whole documents (pack.h), each told from the
  * others by its starts. Owns: until stream_close. Fails: ST_DATA, also where the file holds no window. */
