@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct tokenizer_desc *const tokenizer_table[] = { &tokenizer_bytes, NULL };
+const struct tokenizer_desc *const tokenizer_table[] = { &tokenizer_bytes, &tokenizer_bpe, NULL };
 
 enum status tokenizer_open(struct arena *arena, const char *name, struct tokenizer *out)
 {
     for (const struct tokenizer_desc *const *row = tokenizer_table; *row != NULL; row++)
         if ((*row)->accepts(name)) return (*row)->open(arena, name, out);
-    FAIL(ST_CONFIG, "there is no tokenizer '%.200s'; built in is: bytes", name);
+    FAIL(ST_CONFIG, "there is no tokenizer '%.200s'; give bytes, or the path of a tokenizer.json (it ends in .json)", name);
 }
 
 void tokenizer_close(struct tokenizer *t)
@@ -87,7 +87,7 @@ static void decode_end(struct decoder *d, struct text *out)
     const struct tokenizer *const t = d->tokenizer;
     const char *const end = d->ends_too && t->desc->end_text != NULL ? t->desc->end_text(t) : NULL;
     if (end != NULL) text_add_bytes(out, end, strlen(end));
-    d->inside = false;
+    d->inside = end != NULL;
 }
 
 enum status decoder_add(struct decoder *d, const int32_t *ids, int64_t n, struct text *out)
@@ -100,7 +100,7 @@ enum status decoder_add(struct decoder *d, const int32_t *ids, int64_t n, struct
             decode_end(d, out);
             continue;
         }
-        t->desc->decode(t, !d->inside, ids[i], out);
+        TRY(t->desc->decode(t, !d->inside, ids[i], out));
         d->inside = true;
     }
     return ST_OK;

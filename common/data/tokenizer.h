@@ -6,6 +6,8 @@
 #include "common/base/digest.h"
 #include "common/base/str.h"
 
+struct json_t; /* jansson's */
+
 /* Immutable from tokenizer_open to tokenizer_close, and shared by threads: what one thread writes is in its own encoder or decoder. */
 struct tokenizer {
     const struct tokenizer_desc *desc;
@@ -36,21 +38,28 @@ struct tokenizer_desc {
     enum status (*encoder_open)(const struct tokenizer *t, void **state);
     void (*encoder_close)(void *state);
     enum status (*encode)(const struct tokenizer *t, void *state, const unsigned char *bytes, int64_t n, struct ids *out);
-    /* Appends the bytes of one id in [0, vocab) other than the end of a document. `first`: nothing of its document was decoded before. */
-    void (*decode)(const struct tokenizer *t, bool first, int32_t id, struct text *out);
+    /* Appends the bytes of one id in [0, vocab) other than the end of a document. `first`: nothing of its document was decoded before.
+     * Fails: ST_DATA where the id stands for no token. */
+    enum status (*decode)(const struct tokenizer *t, bool first, int32_t id, struct text *out);
     /* The text that stands for the end of a document in this vocabulary; NULL: none does. */
     const char *(*end_text)(const struct tokenizer *t);
     /* See tokenizer_cut; NULL: anywhere. */
     int64_t (*cut)(const struct tokenizer *t, const unsigned char *bytes, int64_t n);
+    void (*describe)(const struct tokenizer *t,
+                     struct json_t *facts); /* adds what this kind has beside vocabulary and digest; NULL: nothing */
 };
 
 extern const struct tokenizer_desc tokenizer_bytes;          /* 256 byte values and the end of a document */
+extern const struct tokenizer_desc tokenizer_bpe;            /* a tokenizer.json */
 extern const struct tokenizer_desc *const tokenizer_table[]; /* NULL-terminated */
 
 /* Owns: state lives in arena, and outside it what tokenizer_close frees. Fails: ST_CONFIG for a name no kind accepts; ST_DATA for a file
  * that is broken or asks for what is not there. */
 enum status tokenizer_open(struct arena *arena, const char *name, struct tokenizer *out) MUST_USE;
 void tokenizer_close(struct tokenizer *t); /* legal on a zeroed one, and twice */
+
+/* Its facts, for people (lines) or for programs (one JSON object). */
+void tokenizer_print(const struct tokenizer *t, bool json, struct text *out);
 
 /* What one thread needs to encode: match data, caches, scratch. t must outlive it. Owns: until encoder_close. */
 struct encoder;
@@ -70,9 +79,10 @@ int64_t tokenizer_cut(const struct tokenizer *t, const unsigned char *bytes, int
 struct decoder {
     const struct tokenizer *tokenizer;
     bool inside;   /* something of this document came before: a space that encoding put before it is not to be taken away any more */
-    bool ends_too; /* the end of a document gives its text too, where it has one, and not nothing */
+    bool ends_too; /* the end of a document is a token like others, where it has a text; else it gives nothing, and a document begins */
 };
-/* Appends the bytes of n ids to out. Fails: ST_DATA for an id outside [0, vocab); what stands before it was appended. */
+/* Appends the bytes of n ids to out. Fails: ST_DATA for an id outside [0, vocab) or one without a token; what stands before it was
+ * appended. */
 enum status decoder_add(struct decoder *d, const int32_t *ids, int64_t n, struct text *out) MUST_USE;
 
 #endif

@@ -26,10 +26,11 @@ static enum status bytes_encode(const struct tokenizer *t, void *state, const un
     return ST_OK;
 }
 
-static void bytes_decode(const struct tokenizer *t, bool first, int32_t id, struct text *out)
+static enum status bytes_decode(const struct tokenizer *t, bool first, int32_t id, struct text *out)
 {
     const char byte = (char)(unsigned char)id;
     text_add_bytes(out, &byte, 1);
+    return ST_OK;
 }
 
 const struct tokenizer_desc tokenizer_bytes = {

@@ -44,3 +44,32 @@ const struct later later_characters[] = {
     { 0x1faf7, 0x1faf8, "So" }, { 0x1fbcb, 0x1fbef, "So" }, { 0x2b739, 0x2b739, "Lo" },
     { 0x2ebf0, 0x2ee5d, "Lo" }, { 0x31350, 0x323af, "Lo" }, { 0, 0, NULL },
 };
+
+/* Characters of Unicode 10 to 15 that reorder, decompose, or (U+11930) compose. */
+static const struct {
+    uint32_t first, last;
+} later_forms[] = {
+    { 0x07fd, 0x07fd },   { 0x0898, 0x089f },   { 0x08ca, 0x08d3 },   { 0x09fe, 0x09fe },   { 0x0c3c, 0x0c3c },   { 0x0d3b, 0x0d3c },
+    { 0x0eba, 0x0eba },   { 0x1715, 0x1715 },   { 0x1abf, 0x1ace },   { 0x1df6, 0x1dfa },   { 0x32ff, 0x32ff },   { 0xa7f2, 0xa7f4 },
+    { 0xa82c, 0xa82c },   { 0xab69, 0xab69 },   { 0x10781, 0x10785 }, { 0x10787, 0x107b0 }, { 0x107b2, 0x107ba }, { 0x10d24, 0x10d27 },
+    { 0x10eab, 0x10eac }, { 0x10f46, 0x10f50 }, { 0x10f82, 0x10f85 }, { 0x11070, 0x11070 }, { 0x1133b, 0x1133b }, { 0x1145e, 0x1145e },
+    { 0x11839, 0x1183a }, { 0x11930, 0x11930 }, { 0x11938, 0x11938 }, { 0x1193d, 0x1193e }, { 0x11943, 0x11943 }, { 0x119e0, 0x119e0 },
+    { 0x11a34, 0x11a34 }, { 0x11a47, 0x11a47 }, { 0x11a99, 0x11a99 }, { 0x11d42, 0x11d42 }, { 0x11d44, 0x11d45 }, { 0x11d97, 0x11d97 },
+    { 0x16ff0, 0x16ff1 }, { 0x1e130, 0x1e136 }, { 0x1e2ae, 0x1e2ae }, { 0x1e2ec, 0x1e2ef }, { 0x1f16c, 0x1f16c }, { 0x1fbf0, 0x1fbf9 },
+};
+
+bool later_than_forms(uint32_t c)
+{
+    size_t low = 0, high = sizeof later_forms / sizeof *later_forms;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (c > later_forms[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < sizeof later_forms / sizeof *later_forms && c >= later_forms[low].first) return true;
+    for (const struct later *l = later_characters; l->category != NULL && l->first <= c; l++)
+        if (c <= l->last) return true;
+    return false;
+}

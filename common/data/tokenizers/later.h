@@ -4,6 +4,7 @@
 #ifndef LAMINA_DATA_TOKENIZERS_LATER_H
 #define LAMINA_DATA_TOKENIZERS_LATER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,10 @@ struct later {
     uint32_t first, last;
     const char *category; /* "Lu"; NULL ends the table */
 };
-extern const struct later later_characters[];
+extern const struct later later_characters[]; /* in order */
+
+/* Is this a character that the Unicode forms (NFC ...) of the tokenizers library leave as it is, because its tables for them are those of
+ * Unicode 9, while later ones reorder, decompose or compose it? Or one of later_characters? */
+bool later_than_forms(uint32_t c);
 
 #endif
