@@ -14,14 +14,13 @@ static void fill(const struct corpus *c, const struct ledger *l, int64_t step, s
     *out = (struct sources){ .n = c->n, .step = step, .per_step = (double)c->sequences };
     for (int i = 0; i < c->n; i++) {
         const struct ledger_row *r = &l->row[i];
-        const struct pack *p = c->separate ? &c->stream[i].pack : NULL;
+        const double filled = c->separate ? 1 - pack_padding(&c->stream[i].pack) : 1;
         out->row[i] = (struct source_facts){ .name = c->ledger.row[i].name,
                                              .file = &c->stream[i].tokens,
-                                             .packing = p,
                                              .share = (double)r->share / (double)mix_whole,
                                              .epochs = (double)r->taken / (double)stream_epoch(&c->stream[i]),
                                              .samples = r->taken,
-                                             .tokens = (double)r->taken * (double)c->context * (p != NULL ? 1 - pack_padding(p) : 1),
+                                             .tokens = (double)r->taken * (double)c->context * filled,
                                              .new = r->before == 0 };
     }
 }
@@ -32,6 +31,7 @@ void sources_plan(const struct corpus *c, const struct config *config, int64_t s
     struct ledger end;
     corpus_ledger(c, &at, steps, &end);
     fill(c, &end, steps, out);
+    for (int i = 0; i < c->n && c->separate; i++) out->row[i].packing = &c->stream[i].pack;
     if (config->data.train[0].epochs <= 0) return;
     double samples = 0;
     for (int i = 0; i < c->n; i++) samples += config->data.train[i].epochs * (double)stream_epoch(&c->stream[i]);

@@ -8,7 +8,7 @@
 struct source_facts {
     const char *name;
     const struct tokens *file;
-    const struct pack *packing; /* NULL: documents are not kept apart */
+    const struct pack *packing; /* in a plan, where documents are kept apart; else NULL */
     double share, epochs;       /* of the samples of this order; samples in epochs of the source */
     int64_t samples;
     double tokens; /* of them */

@@ -42,6 +42,14 @@ wait $pid 2>/dev/null || true
 expect 0 ranks 3 "$LAMINA" train tiny.yaml
 same "$(digest_of out)" "$whole" "digest after a kill"
 
+# two sources, each packed by itself
+expect 0 "$LAMINA" train tiny.yaml run.name=two-1 'data.train=[{name: a, path: t.h5}, {name: b, path: v.h5, weight: 0.3}]'
+says out 'documents of a are kept apart: ' 1
+says out 'documents of b are kept apart: ' 1
+two=$(digest_of out)
+expect 0 ranks 2 "$LAMINA" train tiny.yaml run.name=two-2 'data.train=[{name: a, path: t.h5}, {name: b, path: v.h5, weight: 0.3}]'
+same "$(digest_of out)" "$two" "digest of two sources at 2 ranks"
+
 # every token of every document is evaluated, and a short file too
 expect 0 "$LAMINA" eval whole --data v.h5 --json
 tokens=$("$LAMINA" data show v.h5 --json | sed -n 's/^ "tokens": \([0-9]*\),/\1/p')

@@ -67,6 +67,7 @@ static void attention_infer(struct op_shape *s)
     }
     s->reads_in = s->reads_out = 1;
     s->scratch_bytes = floats(max_i64(forward_floats(&l), l.capacity > 0 ? 0 : backward_floats(&l))) + product_bytes(&l);
+    /* of whole windows; where documents are kept apart, a bound */
     s->flops_forward = 2.0 * (double)(l.B * l.H * l.D) * (double)l.T * (double)(l.T + 1);
     s->flops_backward = 2.5 * s->flops_forward;
 }
