@@ -3,6 +3,7 @@
 #include "common/data/packed.h"
 #include "common/base/rng.h"
 #include "common/store/folder.h"
+#include "tests/support/pack.h"
 #include "tests/support/suite.h"
 #include <check.h>
 #include <stdio.h>
@@ -10,16 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-#ifdef LAMINA_HAVE_ZSTD
-#include <zstd.h>
-#endif
-#ifdef LAMINA_HAVE_BZIP2
-#include <bzlib.h>
-#endif
-#ifdef LAMINA_HAVE_XZ
-#include <lzma.h>
-#endif
 
 static char folder[64], path[128];
 
@@ -30,73 +21,7 @@ static void make_folder(void)
 }
 static void remove_folder(void) { ck_assert_int_eq(folder_remove(folder), ST_OK); }
 
-/* --- packing ------------------------------------------------------------------------------------------------------------ */
-
-static size_t pack_plain(const unsigned char *in, size_t n, unsigned char *out, size_t room)
-{
-    memcpy(out, in, n);
-    return n;
-}
-
-static size_t pack_gzip(const unsigned char *in, size_t n, unsigned char *out, size_t room)
-{
-    z_stream z = { 0 };
-    ck_assert_int_eq(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    z.next_in = (z_const Bytef *)(uintptr_t)in;
-    z.avail_in = (uInt)n;
-    z.next_out = out;
-    z.avail_out = (uInt)room;
-    ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
-    (void)deflateEnd(&z);
-    return z.total_out;
-}
-
-#ifdef LAMINA_HAVE_ZSTD
-static size_t pack_zstd(const unsigned char *in, size_t n, unsigned char *out, size_t room)
-{
-    ZSTD_CCtx *const c = ZSTD_createCCtx();
-    (void)ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1); /* as the program zstd does */
-    const size_t size = ZSTD_compress2(c, out, room, in, n);
-    ck_assert(!ZSTD_isError(size));
-    (void)ZSTD_freeCCtx(c);
-    return size;
-}
-#endif
-
-#ifdef LAMINA_HAVE_BZIP2
-static size_t pack_bzip2(const unsigned char *in, size_t n, unsigned char *out, size_t room)
-{
-    unsigned size = (unsigned)room;
-    ck_assert_int_eq(BZ2_bzBuffToBuffCompress((char *)out, &size, (char *)(uintptr_t)in, (unsigned)n, 1, 0, 0), BZ_OK);
-    return size;
-}
-#endif
-
-#ifdef LAMINA_HAVE_XZ
-static size_t pack_xz(const unsigned char *in, size_t n, unsigned char *out, size_t room)
-{
-    size_t size = 0;
-    ck_assert_int_eq(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC64, NULL, in, n, out, &size, room), LZMA_OK);
-    return size;
-}
-#endif
-
-static const struct {
-    const struct packed_desc *desc;
-    size_t (*pack)(const unsigned char *in, size_t n, unsigned char *out, size_t room);
-} kinds[] = {
-    { &packed_plain, pack_plain }, { &packed_gzip, pack_gzip },
-#ifdef LAMINA_HAVE_ZSTD
-    { &packed_zstd, pack_zstd },
-#endif
-#ifdef LAMINA_HAVE_BZIP2
-    { &packed_bzip2, pack_bzip2 },
-#endif
-#ifdef LAMINA_HAVE_XZ
-    { &packed_xz, pack_xz },
-#endif
-};
-enum { KINDS = sizeof kinds / sizeof *kinds, SMALL = 700, LARGE = 1 << 20, ROOM = 2 << 20 };
+enum { SMALL = 700, LARGE = 1 << 20, ROOM = 2 << 20 };
 static unsigned char text[LARGE], packed[ROOM], found[ROOM];
 
 /* Letters whose frequencies differ, so that every kind packs them, but not to nothing. */
@@ -111,7 +36,7 @@ static void make_text(int64_t seed)
 
 static void put(int kind, const unsigned char *bytes, size_t n)
 {
-    (void)snprintf(path, sizeof path, "%s/a%s", folder, kind == 0 ? ".txt" : kinds[kind].desc->endings[0]);
+    (void)snprintf(path, sizeof path, "%s/a%s", folder, kind == 0 ? ".txt" : packs[kind].desc->endings[0]);
     FILE *const f = fopen(path, "wb");
     ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
     (void)fclose(f);
@@ -139,10 +64,10 @@ START_TEST(the_table_has_a_packer_here_for_each_kind)
     int n = 0;
     for (const struct packed_desc *const *row = packed_table; *row != NULL; row++) {
         if ((*row)->lacking != NULL) continue;
-        ck_assert_int_lt(n, KINDS);
-        ck_assert_ptr_eq(*row, kinds[n++].desc);
+        ck_assert_int_lt(n, packs_count);
+        ck_assert_ptr_eq(*row, packs[n++].desc);
     }
-    ck_assert_int_eq(n, KINDS);
+    ck_assert_int_eq(n, packs_count);
 }
 END_TEST
 
@@ -150,9 +75,9 @@ START_TEST(every_kind_gives_back_what_was_packed)
 {
     static const size_t sizes[] = { 0, 1, SMALL, LARGE }, parts[] = { 1009, 1 << 20 };
     size_t n;
-    for (int k = 0; k < KINDS; k++) {
+    for (int k = 0; k < packs_count; k++) {
         for (size_t i = 0; i < 4; i++) {
-            put(k, packed, kinds[k].pack(text, sizes[i], packed, ROOM));
+            put(k, packed, packs[k].pack(text, sizes[i], packed, ROOM));
             for (size_t j = 0; j < 2; j++) {
                 ck_assert_int_eq(unpack(parts[j], 0, &n), ST_OK);
                 ck_assert_uint_eq(n, sizes[i]);
@@ -166,10 +91,10 @@ END_TEST
 START_TEST(members_stand_one_behind_the_other_and_zeros_may_end_a_file)
 {
     size_t n;
-    for (int k = 1; k < KINDS; k++) {
-        size_t used = kinds[k].pack(text, SMALL, packed, ROOM);
-        used += kinds[k].pack(text + SMALL, 0, packed + used, ROOM - used);
-        used += kinds[k].pack(text + SMALL, LARGE - SMALL, packed + used, ROOM - used);
+    for (int k = 1; k < packs_count; k++) {
+        size_t used = packs[k].pack(text, SMALL, packed, ROOM);
+        used += packs[k].pack(text + SMALL, 0, packed + used, ROOM - used);
+        used += packs[k].pack(text + SMALL, LARGE - SMALL, packed + used, ROOM - used);
         memset(packed + used, 0, 512);
         put(k, packed, used + 512);
         ck_assert_int_eq(unpack(1 << 18, 0, &n), ST_OK);
@@ -181,11 +106,11 @@ END_TEST
 
 START_TEST(passing_over_bytes_is_reading_them)
 {
-    for (int k = 0; k < KINDS; k++) {
+    for (int k = 0; k < packs_count; k++) {
         struct packed *p;
         int64_t passed;
         size_t got;
-        put(k, packed, kinds[k].pack(text, LARGE, packed, ROOM));
+        put(k, packed, packs[k].pack(text, LARGE, packed, ROOM));
         ck_assert_int_eq(packed_open(path, 0, &p), ST_OK);
         ck_assert_int_eq(packed_skip(p, 345678, &passed), ST_OK);
         ck_assert_int_eq(passed, 345678);
@@ -219,9 +144,9 @@ END_TEST
 START_TEST(a_file_cut_short_at_any_byte_is_refused)
 {
     size_t n;
-    for (int k = 1; k < KINDS; k++) {
-        const size_t first = kinds[k].pack(text, SMALL, packed, ROOM);
-        const size_t whole = first + kinds[k].pack(text, SMALL, packed + first, ROOM - first);
+    for (int k = 1; k < packs_count; k++) {
+        const size_t first = packs[k].pack(text, SMALL, packed, ROOM);
+        const size_t whole = first + packs[k].pack(text, SMALL, packed + first, ROOM - first);
         for (size_t cut = 0; cut < whole; cut++) {
             if (cut == first) continue; /* that is a whole file */
             put(k, packed, cut);
@@ -236,8 +161,8 @@ START_TEST(the_place_of_an_early_end_is_told)
 {
     size_t n;
     char place[32];
-    for (int k = 1; k < KINDS; k++) {
-        const size_t whole = kinds[k].pack(text, LARGE, packed, ROOM);
+    for (int k = 1; k < packs_count; k++) {
+        const size_t whole = packs[k].pack(text, LARGE, packed, ROOM);
         put(k, packed, whole / 2);
         ck_assert_int_eq(unpack(1 << 16, 0, &n), ST_DATA);
         ck_assert_ptr_nonnull(strstr(status_text(), "ends too early"));
@@ -252,8 +177,8 @@ START_TEST(damage_is_refused_or_harmless)
 {
     const struct rng_key key = { .seed = 1, .purpose = RNG_TEST };
     size_t n;
-    for (int k = 1; k < KINDS; k++) {
-        const size_t whole = kinds[k].pack(text, SMALL, packed, ROOM);
+    for (int k = 1; k < packs_count; k++) {
+        const size_t whole = packs[k].pack(text, SMALL, packed, ROOM);
         int refused = 0;
         enum { TIMES = 300 };
         for (int i = 0; i < TIMES; i++) {
@@ -275,8 +200,8 @@ END_TEST
 START_TEST(what_follows_the_last_member_is_told)
 {
     size_t n;
-    for (int k = 1; k < KINDS; k++) {
-        const size_t whole = kinds[k].pack(text, SMALL, packed, ROOM);
+    for (int k = 1; k < packs_count; k++) {
+        const size_t whole = packs[k].pack(text, SMALL, packed, ROOM);
         memcpy(packed + whole, "something else", 14);
         put(k, packed, whole + 14);
         ck_assert_int_eq(unpack(4096, 0, &n), ST_DATA);
@@ -288,13 +213,13 @@ END_TEST
 START_TEST(names_that_lie_are_told)
 {
     size_t n;
-    for (int k = 1; k < KINDS; k++) {
+    for (int k = 1; k < packs_count; k++) {
         put(k, text, SMALL);
         ck_assert_int_eq(unpack(4096, 0, &n), ST_DATA);
-        ck_assert_ptr_nonnull(strstr(status_text(), kinds[k].desc->name));
-        put(0, packed, kinds[k].pack(text, SMALL, packed, ROOM)); /* packed, and named .txt */
+        ck_assert_ptr_nonnull(strstr(status_text(), packs[k].desc->name));
+        put(0, packed, packs[k].pack(text, SMALL, packed, ROOM)); /* packed, and named .txt */
         ck_assert_int_eq(unpack(4096, 0, &n), ST_DATA);
-        ck_assert_ptr_nonnull(strstr(status_text(), kinds[k].desc->endings[0]));
+        ck_assert_ptr_nonnull(strstr(status_text(), packs[k].desc->endings[0]));
     }
     (void)snprintf(path, sizeof path, "%s/missing.gz", folder);
     ck_assert_int_eq(unpack(4096, 0, &n), ST_DATA);
@@ -308,8 +233,8 @@ START_TEST(a_bomb_stops_at_the_limit)
 {
     size_t n;
     memset(text, 0, LARGE); /* a thousandth when packed */
-    for (int k = 1; k < KINDS; k++) {
-        put(k, packed, kinds[k].pack(text, LARGE, packed, ROOM));
+    for (int k = 1; k < packs_count; k++) {
+        put(k, packed, packs[k].pack(text, LARGE, packed, ROOM));
         ck_assert_int_eq(unpack(1 << 16, LARGE, &n), ST_OK);
         ck_assert_int_eq(unpack(1 << 16, LARGE - 1, &n), ST_DATA);
         ck_assert_ptr_nonnull(strstr(status_text(), "--max-unpacked"));
