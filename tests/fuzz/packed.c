@@ -1,7 +1,7 @@
 /* Packed files, damaged: they unpack to what was packed or to no more than they may, or are refused with path and place. */
 #include "common/data/packed.h"
 #include "tests/support/fuzz.h"
-#include "tests/support/pack.h"
+#include "tests/support/packers.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static void one(struct fuzz *f)
 {
     static unsigned char bytes[4 * LENGTH];
     char path[64];
-    const struct pack *const kind = &packs[1 + fuzz_below(f, (uint64_t)packs_count - 1)];
+    const struct packer *const kind = &packers[1 + fuzz_below(f, (uint64_t)packers_count - 1)];
     size_t n = 0;
     for (uint64_t members = 1 + fuzz_below(f, 3); members > 0; members--)
         n += kind->pack(text, fuzz_below(f, LENGTH), bytes + n, sizeof bytes - n);

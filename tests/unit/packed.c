@@ -3,7 +3,7 @@
 #include "common/data/packed.h"
 #include "common/base/rng.h"
 #include "common/store/folder.h"
-#include "tests/support/pack.h"
+#include "tests/support/packers.h"
 #include "tests/support/suite.h"
 #include <check.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static void remove_folder(void) { ck_assert_int_eq(folder_remove(folder), ST_OK)
 enum { SMALL = 700, LARGE = 1 << 20, ROOM = 2 << 20 };
 static unsigned char text[LARGE], packed[ROOM], found[ROOM];
 
-/* Letters whose frequencies differ, so that every kind packs them, but not to nothing. */
+/* Letters whose frequencies differ, so that every kind packers them, but not to nothing. */
 static void make_text(int64_t seed)
 {
     const struct rng_key key = { .seed = (uint64_t)seed, .purpose = RNG_TEST };
@@ -36,7 +36,7 @@ static void make_text(int64_t seed)
 
 static void put(int kind, const unsigned char *bytes, size_t n)
 {
-    (void)snprintf(path, sizeof path, "%s/a%s", folder, kind == 0 ? ".txt" : packs[kind].desc->endings[0]);
+    (void)snprintf(path, sizeof path, "%s/a%s", folder, kind == 0 ? ".txt" : packers[kind].desc->endings[0]);
     FILE *const f = fopen(path, "wb");
     ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
     (void)fclose(f);
@@ -64,10 +64,10 @@ START_TEST(the_table_has_a_packer_here_for_each_kind)
     int n = 0;
     for (const struct packed_desc *const *row = packed_table; *row != NULL; row++) {
         if ((*row)->lacking != NULL) continue;
-        ck_assert_int_lt(n, packs_count);
-        ck_assert_ptr_eq(*row, packs[n++].desc);
+        ck_assert_int_lt(n, packers_count);
+        ck_assert_ptr_eq(*row, packers[n++].desc);
     }
-    ck_assert_int_eq(n, packs_count);
+    ck_assert_int_eq(n, packers_count);
 }
 END_TEST
 
@@ -75,9 +75,9 @@ START_TEST(every_kind_gives_back_what_was_packed)
 {
     static const size_t sizes[] = { 0, 1, SMALL, LARGE }, parts[] = { 1009, 1 << 20 };
     size_t n;
-    for (int k = 0; k < packs_count; k++) {
+    for (int k = 0; k < packers_count; k++) {
         for (size_t i = 0; i < 4; i++) {
-            put(k, packed, packs[k].pack(text, sizes[i], packed, ROOM));
+            put(k, packed, packers[k].pack(text, sizes[i], packed, ROOM));
             for (size_t j = 0; j < 2; j++) {
                 ck_assert_int_eq(unpack(parts[j], 0, &n), ST_OK);
                 ck_assert_uint_eq(n, sizes[i]);
@@ -91,10 +91,10 @@ END_TEST
 START_TEST(members_stand_one_behind_the_other_and_zeros_may_end_a_file)
 {
     size_t n;
-    for (int k = 1; k < packs_count; k++) {
-        size_t used = packs[k].pack(text, SMALL, packed, ROOM);
-        used += packs[k].pack(text + SMALL, 0, packed + used, ROOM - used);
-        used += packs[k].pack(text + SMALL, LARGE - SMALL, packed + used, ROOM - used);
+    for (int k = 1; k < packers_count; k++) {
+        size_t used = packers[k].pack(text, SMALL, packed, ROOM);
+        used += packers[k].pack(text + SMALL, 0, packed + used, ROOM - used);
+        used += packers[k].pack(text + SMALL, LARGE - SMALL, packed + used, ROOM - used);
         memset(packed + used, 0, 512);
         put(k, packed, used + 512);
         ck_assert_int_eq(unpack(1 << 18, 0, &n), ST_OK);
@@ -106,11 +106,11 @@ END_TEST
 
 START_TEST(passing_over_bytes_is_reading_them)
 {
-    for (int k = 0; k < packs_count; k++) {
+    for (int k = 0; k < packers_count; k++) {
         struct packed *p;
         int64_t passed;
         size_t got;
-        put(k, packed, packs[k].pack(text, LARGE, packed, ROOM));
+        put(k, packed, packers[k].pack(text, LARGE, packed, ROOM));
         ck_assert_int_eq(packed_open(path, 0, &p), ST_OK);
         ck_assert_int_eq(packed_skip(p, 345678, &passed), ST_OK);
         ck_assert_int_eq(passed, 345678);
@@ -144,9 +144,9 @@ END_TEST
 START_TEST(a_file_cut_short_at_any_byte_is_refused)
 {
     size_t n;
-    for (int k = 1; k < packs_count; k++) {
-        const size_t first = packs[k].pack(text, SMALL, packed, ROOM);
-        const size_t whole = first + packs[k].pack(text, SMALL, packed + first, ROOM - first);
+    for (int k = 1; k < packers_count; k++) {
+        const size_t first = packers[k].pack(text, SMALL, packed, ROOM);
+        const size_t whole = first + packers[k].pack(text, SMALL, packed + first, ROOM - first);
         for (size_t cut = 0; cut < whole; cut++) {
             if (cut == first) continue; /* that is a whole file */
             put(k, packed, cut);
@@ -161,8 +161,8 @@ START_TEST(the_place_of_an_early_end_is_told)
 {
     size_t n;
     char place[32];
-    for (int k = 1; k < packs_count; k++) {
-        const size_t whole = packs[k].pack(text, LARGE, packed, ROOM);
+    for (int k = 1; k < packers_count; k++) {
+        const size_t whole = packers[k].pack(text, LARGE, packed, ROOM);
         put(k, packed, whole / 2);
         ck_assert_int_eq(unpack(1 << 16, 0, &n), ST_DATA);
         ck_assert_ptr_nonnull(strstr(status_text(), "ends too early"));
@@ -177,8 +177,8 @@ START_TEST(damage_is_refused_or_harmless)
 {
     const struct rng_key key = { .seed = 1, .purpose = RNG_TEST };
     size_t n;
-    for (int k = 1; k < packs_count; k++) {
-        const size_t whole = packs[k].pack(text, SMALL, packed, ROOM);
+    for (int k = 1; k < packers_count; k++) {
+        const size_t whole = packers[k].pack(text, SMALL, packed, ROOM);
         int refused = 0;
         enum { TIMES = 300 };
         for (int i = 0; i < TIMES; i++) {
@@ -200,8 +200,8 @@ END_TEST
 START_TEST(what_follows_the_last_member_is_told)
 {
     size_t n;
-    for (int k = 1; k < packs_count; k++) {
-        const size_t whole = packs[k].pack(text, SMALL, packed, ROOM);
+    for (int k = 1; k < packers_count; k++) {
+        const size_t whole = packers[k].pack(text, SMALL, packed, ROOM);
         memcpy(packed + whole, "something else", 14);
         put(k, packed, whole + 14);
         ck_assert_int_eq(unpack(4096, 0, &n), ST_DATA);
@@ -213,13 +213,13 @@ END_TEST
 START_TEST(names_that_lie_are_told)
 {
     size_t n;
-    for (int k = 1; k < packs_count; k++) {
+    for (int k = 1; k < packers_count; k++) {
         put(k, text, SMALL);
         ck_assert_int_eq(unpack(4096, 0, &n), ST_DATA);
-        ck_assert_ptr_nonnull(strstr(status_text(), packs[k].desc->name));
-        put(0, packed, packs[k].pack(text, SMALL, packed, ROOM)); /* packed, and named .txt */
+        ck_assert_ptr_nonnull(strstr(status_text(), packers[k].desc->name));
+        put(0, packed, packers[k].pack(text, SMALL, packed, ROOM)); /* packed, and named .txt */
         ck_assert_int_eq(unpack(4096, 0, &n), ST_DATA);
-        ck_assert_ptr_nonnull(strstr(status_text(), packs[k].desc->endings[0]));
+        ck_assert_ptr_nonnull(strstr(status_text(), packers[k].desc->endings[0]));
     }
     (void)snprintf(path, sizeof path, "%s/missing.gz", folder);
     ck_assert_int_eq(unpack(4096, 0, &n), ST_DATA);
@@ -233,8 +233,8 @@ START_TEST(a_bomb_stops_at_the_limit)
 {
     size_t n;
     memset(text, 0, LARGE); /* a thousandth when packed */
-    for (int k = 1; k < packs_count; k++) {
-        put(k, packed, packs[k].pack(text, LARGE, packed, ROOM));
+    for (int k = 1; k < packers_count; k++) {
+        put(k, packed, packers[k].pack(text, LARGE, packed, ROOM));
         ck_assert_int_eq(unpack(1 << 16, LARGE, &n), ST_OK);
         ck_assert_int_eq(unpack(1 << 16, LARGE - 1, &n), ST_DATA);
         ck_assert_ptr_nonnull(strstr(status_text(), "--max-unpacked"));

@@ -266,7 +266,7 @@ START_TEST(empty_double_and_longest_documents_are_counted)
     ck_assert_int_eq(tokens_open(out, true, &t), ST_OK);
     ck_assert_int_eq(t.end_of_document, 256);
     ck_assert_int_eq(memcmp(&t.report, &r.train.report, sizeof t.report), 0);
-    tokens_print(&t, false, &shown);
+    tokens_print(&t, NULL, false, &shown);
     ck_assert_ptr_nonnull(strstr(shown.data, "2 (6 bytes) have a text that came before"));
     ck_assert_ptr_nonnull(strstr(shown.data, "1 empty ones"));
     text_free(&shown);

@@ -1,4 +1,4 @@
-#include "pack.h"
+#include "packers.h"
 #include "common/base/check.h"
 #include <string.h>
 #include <zlib.h>
@@ -61,7 +61,7 @@ static size_t pack_xz(const unsigned char *in, size_t n, unsigned char *out, siz
 }
 #endif
 
-const struct pack packs[] = {
+const struct packer packers[] = {
     { &packed_plain, pack_plain }, { &packed_gzip, pack_gzip },
 #ifdef LAMINA_HAVE_ZSTD
     { &packed_zstd, pack_zstd },
@@ -73,4 +73,4 @@ const struct pack packs[] = {
     { &packed_xz, pack_xz },
 #endif
 };
-const int packs_count = (int)(sizeof packs / sizeof *packs);
+const int packers_count = (int)(sizeof packers / sizeof *packers);
