@@ -1,6 +1,9 @@
 /* lamina tokenizer train: a vocabulary learned from text files. */
 #include "common/base/check.h"
+#include "common/base/parallel.h"
 #include "common/data/tokenizer_train.h"
+#include "coordinator/cores.h"
+#include "coordinator/input_options.h"
 #include "coordinator/memory.h"
 #include "coordinator/private.h"
 #include "coordinator/progress.h"
@@ -34,15 +37,8 @@ static const struct option_row train_options[] = {
       .low = 1,
       .high = 1e15,
       .help = "what occurs less often becomes no entry" },
-    { .name = "document-start",
-      .type = OPTION_TEXT,
-      .arg = "REGEX",
-      .help = "a line that begins like this begins a document; else a file is one" },
+    OPTION_INPUT_ROWS,
     { .name = "limit", .type = OPTION_TEXT, .arg = "SIZE", .help = "read so much text of each file, as 100MB; not given: all" },
-    { .name = "max-unpacked",
-      .type = OPTION_TEXT,
-      .arg = "SIZE",
-      .help = "how much a packed file may unpack to, as 40GB; not given: 1 GiB and a hundred times its size" },
     OPTION_JSON_ROW,
     { 0 },
 };
@@ -74,6 +70,7 @@ static void print_text(const struct tokenizer_train *how, const struct tokenizer
     (void)printf("text: %s bytes in %s documents and %s pieces", str_count(a, sizeof a, r->bytes), str_count(b, sizeof b, r->documents),
                  str_count(c, sizeof c, r->pieces));
     (void)printf(" (%s different); %.3f bytes per token\n", str_count(a, sizeof a, r->different), (double)r->bytes / (double)r->tokens);
+    if (r->passed > 0) (void)printf("%s other files in the folders were passed over\n", str_count(a, sizeof a, r->passed));
     (void)printf("counting %s", str_seconds(a, sizeof a, r->count_seconds));
     (void)printf(" (%s/s), learning %s; at most %s of memory on rank 0\n", str_bytes(b, sizeof b, (double)r->bytes / r->count_seconds),
                  str_seconds(a, sizeof a, r->learn_seconds), str_bytes(c, sizeof c, (double)memory_use().peak));
@@ -82,11 +79,12 @@ static void print_text(const struct tokenizer_train *how, const struct tokenizer
 static void print_json(const struct comm *world, const struct tokenizer_train *how, const struct tokenizer_trained *r)
 {
     json_t *const all = json_pack(
-        "{s:s, s:I, s:I, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:i}", "out", how->out, "vocab", (json_int_t)how->vocab,
-        "merges", (json_int_t)r->merges, "special_tokens", how->n_special, "pattern", how->pattern, "documents", (json_int_t)r->documents,
-        "text_bytes", (json_int_t)r->bytes, "pieces", (json_int_t)r->pieces, "different_pieces", (json_int_t)r->different, "tokens",
+        "{s:s, s:I, s:I, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:i, s:i}", "out", how->out, "vocab",
+        (json_int_t)how->vocab, "merges", (json_int_t)r->merges, "special_tokens", how->n_special, "pattern", how->pattern, "files",
+        (json_int_t)r->files, "files_passed_over", (json_int_t)r->passed, "documents", (json_int_t)r->documents, "text_bytes",
+        (json_int_t)r->bytes, "pieces", (json_int_t)r->pieces, "different_pieces", (json_int_t)r->different, "tokens",
         (json_int_t)r->tokens, "bytes_per_token", (double)r->bytes / (double)r->tokens, "count_seconds", r->count_seconds, "learn_seconds",
-        r->learn_seconds, "peak_memory_bytes", (json_int_t)memory_use().peak, "ranks", comm_size(world));
+        r->learn_seconds, "peak_memory_bytes", (json_int_t)memory_use().peak, "ranks", comm_size(world), "threads", parallel_threads());
     char *const text = all != NULL ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     CHECK(text != NULL);
     (void)printf("%s\n", text);
@@ -94,24 +92,37 @@ static void print_json(const struct comm *world, const struct tokenizer_train *h
     json_decref(all);
 }
 
-static enum status train_run(const struct comm *world, const struct options *options)
+static enum status understand(const struct options *options, struct input_options *input, struct tokenizer_train *how)
+{
+    if (!option_given(options, "vocab")) FAIL(ST_USAGE, "--vocab N is missing: how many entries the vocabulary is to have");
+    if (how->out == NULL) FAIL(ST_USAGE, "--out OUT.json is missing");
+    how->vocab = option_integer(options, "vocab");
+    TRY(input_options(options, input));
+    how->document_start = input->document_start;
+    how->field = input->field;
+    how->more_text = input->more_text;
+    how->max_unpacked = input->max_unpacked;
+    if (option_given(options, "limit")) TRY(str_to_bytes(option_text(options, "limit"), &how->limit));
+    return ST_OK;
+}
+
+static enum status train_together(const struct comm *world, const struct options *options)
 {
     const char *special[OPTIONS_MAX + 1] = { option_text(options, "end-token") };
     struct tokenizer_train how = { .inputs = options->operand,
                                    .n_inputs = options->n_operands,
                                    .out = option_text(options, "out"),
                                    .pattern = option_text(options, "pattern"),
-                                   .document_start = option_text(options, "document-start"),
                                    .special = special,
                                    .n_special = 1 + option_list(options, "special", special + 1),
                                    .min_count = option_integer(options, "min-count") };
+    struct input_options input;
     struct tokenizer_trained trained;
     struct display display = { 0 };
-    if (!option_given(options, "vocab")) FAIL(ST_USAGE, "--vocab N is missing: how many entries the vocabulary is to have");
-    if (how.out == NULL) FAIL(ST_USAGE, "--out OUT.json is missing");
-    how.vocab = option_integer(options, "vocab");
-    if (option_given(options, "limit")) TRY(str_to_bytes(option_text(options, "limit"), &how.limit));
-    if (option_given(options, "max-unpacked")) TRY(str_to_bytes(option_text(options, "max-unpacked"), &how.max_unpacked));
+    struct cores cores;
+    TRY(understand(options, &input, &how));
+    TRY(cores_all(world, &cores));
+    if (getenv("OMP_NUM_THREADS") == NULL) parallel_set_threads(cores.allowed / cores.sharing);
     const enum status s = tokenizer_train(world, &how, show, &display, &trained);
     progress_end(&display.progress);
     TRY(s);
@@ -123,15 +134,26 @@ static enum status train_run(const struct comm *world, const struct options *opt
     return ST_OK;
 }
 
+/* Without a launcher: no MPI, which takes half a second to start. */
+static enum status train_alone(const struct options *options)
+{
+    struct comm *self;
+    TRY(comm_self(&self));
+    const enum status s = train_together(self, options);
+    comm_finish(self);
+    return s;
+}
+
 const struct command command_tokenizer_train = {
     .name = "tokenizer train",
     .group = "things",
     .summary = "Learn a vocabulary (byte-level BPE) from text files",
-    .rules = { .rows = train_options, .least = 1, .most = -1, .usage = "--vocab N --out OUT.json [options] FILE ..." },
+    .rules = { .rows = train_options, .least = 1, .most = -1, .usage = "--vocab N --out OUT.json [options] FILE|FOLDER|'PATTERN' ..." },
     .notes =
         "The file is a Hugging Face tokenizer.json. Ids: bytes, merges in the order learned, the end of a document, further special "
         "tokens.\n"
         "The same text gives the same file at any number of ranks and threads. Every rank reads all files and counts a share of the text.",
     .example = "lamina tokenizer train --vocab 4096 --out tokenizer.json --document-start '^\\S' gcide.dict.dz",
-    .collective = train_run,
+    .local = train_alone,
+    .collective = train_together,
 };

@@ -24,8 +24,9 @@ struct train {
     struct piece *reserved; /* by special token: how it would be spelled in bytes */
     struct learned learned;
     struct tokenizer_trained *result;
-    int64_t before, total; /* bytes of the files that are done, and of all */
-    int64_t left;          /* of the limit, in this file */
+    struct inputs files;
+    int64_t before; /* bytes of the files that are done */
+    int64_t left;   /* of the limit, in this file */
 };
 
 /* --- options ----------------------------------------------------------------------------------------------------------- */
@@ -67,13 +68,18 @@ static enum status check_options(struct train *t)
     if (o->vocab < least)
         FAIL(ST_USAGE, "a vocabulary of %lld entries has no room to learn: 256 bytes and %d special token%s leave the first to entry %lld",
              (long long)o->vocab, o->n_special, o->n_special == 1 ? "" : "s", (long long)least);
-    for (int i = 0; i < o->n_inputs; i++)
-        if (strcmp(o->out, o->inputs[i]) == 0) FAIL(ST_USAGE, "--out and an input are the same file, %s", o->out);
-    for (int i = 0; i < o->n_inputs; i++) { /* a wrong name is told before minutes of reading */
-        int64_t bytes;
-        TRY(source_size(o->inputs[i], &bytes));
-        t->total += bytes;
-    }
+    return ST_OK;
+}
+
+/* A wrong name is told before minutes of reading. */
+static enum status find_files(struct arena *arena, struct train *t)
+{
+    const struct tokenizer_train *const o = t->options;
+    TRY(inputs_find(arena, o->inputs, o->n_inputs, o->more_text, &t->files));
+    for (int64_t i = 0; i < t->files.n; i++)
+        if (strcmp(o->out, t->files.file[i].path) == 0) FAIL(ST_USAGE, "--out and an input are the same file, %s", o->out);
+    t->result->files = t->files.n;
+    t->result->passed = t->files.n_passed;
     return ST_OK;
 }
 
@@ -96,9 +102,10 @@ static enum status open_pattern(struct train *t)
     FAIL(ST_USAGE, "--pattern: %s", why);
 }
 
-static enum status prepare(const struct comm *world, struct train *t)
+static enum status prepare(const struct comm *world, struct arena *arena, struct train *t)
 {
     TRY(check_options(t));
+    TRY(find_files(arena, t));
     TRY(open_pattern(t));
     TRY(cutter_open(t->options->document_start, &t->cutter));
     return counter_open(t->split, comm_rank(world), comm_size(world), &t->counter);
@@ -130,19 +137,19 @@ static enum status take_document(void *context, const unsigned char *document, i
 static void note_reading(void *context, int64_t bytes_into_file)
 {
     const struct train *const t = context;
-    if (t->progress != NULL) t->progress(t->context, TOKENIZER_COUNTING, t->before + bytes_into_file, t->total);
+    if (t->progress != NULL) t->progress(t->context, TOKENIZER_COUNTING, t->before + bytes_into_file, t->files.bytes);
 }
 
 static enum status count_files(struct train *t)
 {
-    for (int i = 0; i < t->options->n_inputs; i++) {
-        const char *const path = t->options->inputs[i];
-        int64_t bytes;
+    for (int64_t i = 0; i < t->files.n; i++) {
+        const struct source source = {
+            .file = &t->files.file[i], .cutter = t->cutter, .field = t->options->field, .max_unpacked = t->options->max_unpacked
+        };
         t->left = t->options->limit;
-        const enum status s = source_read(path, t->options->max_unpacked, t->cutter, take_document, note_reading, t);
+        const enum status s = source_read(&source, take_document, note_reading, t);
         if (s != ST_STOPPED) TRY(s);
-        TRY(source_size(path, &bytes));
-        t->before += bytes;
+        t->before += source.file->bytes;
     }
     status_clear();
     return counter_finish(t->counter);
@@ -300,11 +307,11 @@ static enum status write_file(const struct train *t)
     return s;
 }
 
-static enum status train(const struct comm *world, struct train *t)
+static enum status train(const struct comm *world, struct arena *arena, struct train *t)
 {
     struct tokenizer_trained *const result = t->result;
     const double begin = clock_seconds();
-    TRY_ALL(world, prepare(world, t));
+    TRY_ALL(world, prepare(world, arena, t));
     TRY_ALL(world, count_files(t));
     TRY(sum_pieces(world, counter_pieces(t->counter)));
     const struct pieces_sum sum = pieces_sum(counter_pieces(t->counter));
@@ -324,13 +331,16 @@ enum status tokenizer_train(const struct comm *world, const struct tokenizer_tra
                             struct tokenizer_trained *result)
 {
     struct train t = { .options = options, .progress = progress, .context = context, .result = result };
+    struct arena arena;
     *result = (struct tokenizer_trained){ 0 };
-    const enum status s = train(world, &t);
+    arena_open_growing(&arena, "tokenizer train");
+    const enum status s = train(world, &arena, &t);
     for (int i = 0; i < options->n_special && t.reserved != NULL; i++) free((void *)(uintptr_t)t.reserved[i].bytes);
     free(t.reserved);
     learned_free(&t.learned);
     counter_close(t.counter);
     cutter_close(t.cutter);
     split_close(t.split);
+    arena_close(&arena);
     return s;
 }

@@ -5,12 +5,14 @@
 #include "common/comm/comm.h"
 
 struct tokenizer_train {
-    const char *const *inputs; /* kinds: see source.h */
+    const char *const *inputs; /* files, folders and patterns: see inputs_find */
     int n_inputs;
-    const char *out;            /* tokenizer.json */
-    const char *pattern;        /* what cuts documents into pieces: the name of a pattern, or a regular expression (split.h) */
-    const char *document_start; /* see cutter.h; NULL: each file is one document */
-    const char *const *special; /* special tokens, the end of a document first; never in the text as symbols of the vocabulary */
+    const char *const *more_text; /* see format_of */
+    const char *field;            /* of a record (.jsonl): which is the text */
+    const char *out;              /* tokenizer.json */
+    const char *pattern;          /* what cuts documents into pieces: the name of a pattern, or a regular expression (split.h) */
+    const char *document_start;   /* see cutter.h; NULL: each file is one document */
+    const char *const *special;   /* special tokens, the end of a document first; never in the text as symbols of the vocabulary */
     int n_special;
     int64_t vocab;        /* entries in all: 256 bytes, merges, special tokens */
     int64_t min_count;    /* pairs that occur less often become no entry; at least 1 */
@@ -22,6 +24,7 @@ enum tokenizer_phase { TOKENIZER_COUNTING, TOKENIZER_LEARNING }; /* bytes of fil
 typedef void (*tokenizer_progress_fn)(void *context, enum tokenizer_phase phase, int64_t done, int64_t total);
 
 struct tokenizer_trained {     /* of all ranks together, the same on each */
+    int64_t files, passed;     /* passed: over, in folders, as they are of no format that is read */
     int64_t documents, bytes;  /* of text that was read */
     int64_t pieces, different; /* and how many of them differ */
     int64_t merges, tokens;    /* tokens: of the same text under this vocabulary, ends of documents not included */

@@ -4,30 +4,40 @@
 awk 'BEGIN { s = 7; for (i = 0; i < 90000; i++) { s = (s * 1103 + 12345) % 65536
     printf "word%d is the %s of Wörter, item %d%s\n  and %d follows\n", s, (s % 3 ? "name" : "number"), s % 131, (s % 7 ? "." : "…\377"), s % 13 } }' >text.txt
 head -c 300000 text.txt >few.txt
+head -n 2000 text.txt | tr -d '\377' >little.txt # UTF-8
 gzip -k text.txt
-train="$LAMINA tokenizer train --vocab 700 --document-start ^w"
+train="$LAMINA tokenizer train --document-start ^w --vocab"
 
-expect 0 $train --out one.json text.txt
+expect 0 $train 700 --out one.json text.txt
 says out '700 entries: 256 bytes, 443 merges, 1 special token'
 for threads in 2 16; do
     export OMP_NUM_THREADS=$threads
-    expect 0 $train --out threads.json text.txt
+    expect 0 $train 700 --out threads.json text.txt
     cmp one.json threads.json || fail "$threads threads give another file"
 done
 export OMP_NUM_THREADS=1
 for n in 2 3; do
-    expect 0 ranks $n $train --out ranks.json text.txt.gz --json
+    expect 0 ranks $n $train 700 --out ranks.json text.txt.gz --json
     says out '"ranks": '$n 1
     says out '"documents": 90000'
     cmp one.json ranks.json || fail "$n ranks give another file"
 done
-expect 0 $train --out llama3.json --pattern llama3 --special '<|pad|>' text.txt
+expect 0 $train 700 --out llama3.json --pattern llama3 --special '<|pad|>' text.txt
 says llama3.json '"Split"'
 says llama3.json '"id": 699, "content": "<|pad|>"'
 says llama3.json '"id": 698, "content": "<|endoftext|>"'
-expect 0 $train --out few.json few.txt
-expect 0 $train --out limit.json --limit 300000 text.txt
+expect 0 $train 700 --out few.json few.txt
+expect 0 $train 700 --out limit.json --limit 300000 text.txt
 cmp few.json limit.json || fail 'a limit gives another file than its text'
+
+mkdir -p in/sub
+awk 'NR % 2 { first = $0 } !(NR % 2) { printf "{\"n\": {\"text\": \"%s\\n%s\\n\"}}\n", first, $0 }' little.txt >in/a.jsonl # a document to a line
+gzip -c little.txt >in/sub/b.md.gz
+: >in/c.bin
+expect 0 $train 280 --out folder.json --field n.text --text-ending .md in
+says out '1 other files in the folders were passed over'
+expect 0 $train 280 --out files.json little.txt little.txt
+cmp folder.json files.json || fail 'records and a packed file in a folder give another file than their text'
 
 # refused CODE TEXT ARGUMENTS...: the sentence comes once, the older file stays, and nothing new. With `launch` before the binary as well.
 refused() {
@@ -52,7 +62,7 @@ refused 4 'nothing.txt' --vocab 300 --out old.json text.txt nothing.txt
 refused 6 'nowhere: cannot be written to' --vocab 300 --out nowhere/new.json text.txt
 launch='ranks 3'
 refused 2 'did you mean qwen2' --vocab 300 --pattern qwen --out old.json text.txt
-printf 'abab' >little.txt
-refused 4 'good for 259 entries and not for 300' --vocab 300 --min-count 1 --out old.json little.txt
+printf 'abab' >least.txt
+refused 4 'good for 259 entries and not for 300' --vocab 300 --min-count 1 --out old.json least.txt
 head -c 200000 text.txt.gz >broken.gz
 refused 4 'broken.gz' --vocab 300 --out old.json text.txt broken.gz

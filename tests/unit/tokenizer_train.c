@@ -360,7 +360,7 @@ START_TEST(what_cannot_be_is_refused_and_the_older_file_stays)
     refused(&o, ST_IO, "/no/such: cannot be written to");
     o.out = "no-ending";
     refused(&o, ST_USAGE, ".json");
-    o = options_of(258), o.inputs = (const char *const[]){ out };
+    o = options_of(258), o.inputs = (const char *const[]){ out }, o.more_text = (const char *const[]){ ".json", NULL };
     refused(&o, ST_USAGE, "the same file");
     put_text("");
     o = options_of(258);
