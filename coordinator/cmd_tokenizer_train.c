@@ -38,7 +38,10 @@ static const struct option_row train_options[] = {
       .high = 1e15,
       .help = "what occurs less often becomes no entry" },
     OPTION_INPUT_ROWS,
-    { .name = "limit", .type = OPTION_TEXT, .arg = "SIZE", .help = "read so much text of each file, as 100MB; not given: all" },
+    { .name = "limit",
+      .type = OPTION_TEXT,
+      .arg = "SIZE",
+      .help = "read so much text of each FILE, FOLDER or PATTERN, as 100MB; not given: all" },
     OPTION_JSON_ROW,
     { 0 },
 };

@@ -24,9 +24,9 @@ struct train {
     struct piece *reserved; /* by special token: how it would be spelled in bytes */
     struct learned learned;
     struct tokenizer_trained *result;
-    struct inputs files;
-    int64_t before; /* bytes of the files that are done */
-    int64_t left;   /* of the limit, in this file */
+    struct inputs *files;  /* of each input */
+    int64_t before, total; /* bytes of the files that are done, and of all */
+    int64_t left;          /* of the limit, in this input */
 };
 
 /* --- options ----------------------------------------------------------------------------------------------------------- */
@@ -75,11 +75,16 @@ static enum status check_options(struct train *t)
 static enum status find_files(struct arena *arena, struct train *t)
 {
     const struct tokenizer_train *const o = t->options;
-    TRY(inputs_find(arena, o->inputs, o->n_inputs, o->more_text, &t->files));
-    for (int64_t i = 0; i < t->files.n; i++)
-        if (strcmp(o->out, t->files.file[i].path) == 0) FAIL(ST_USAGE, "--out and an input are the same file, %s", o->out);
-    t->result->files = t->files.n;
-    t->result->passed = t->files.n_passed;
+    t->files = arena_place_n(arena, (size_t)o->n_inputs, sizeof *t->files);
+    for (int i = 0; i < o->n_inputs; i++) {
+        const struct inputs *const found = &t->files[i];
+        TRY(inputs_find(arena, &o->inputs[i], 1, o->more_text, &t->files[i]));
+        for (int64_t k = 0; k < found->n; k++)
+            if (strcmp(o->out, found->file[k].path) == 0) FAIL(ST_USAGE, "--out and an input are the same file, %s", o->out);
+        t->total += found->bytes;
+        t->result->files += found->n;
+        t->result->passed += found->n_passed;
+    }
     return ST_OK;
 }
 
@@ -121,37 +126,44 @@ static int64_t whole_characters(const unsigned char *text, int64_t most)
     return text[n] >> 6 == 2 ? most : n; /* no character is that long: not UTF-8, so cut anywhere */
 }
 
-/* ST_STOPPED, without a sentence, ends the reading of a file. */
+/* ST_STOPPED, without a sentence, ends the reading of an input. */
 static enum status take_document(void *context, const unsigned char *document, int64_t n)
 {
     struct train *const t = context;
-    const bool cut = t->options->limit > 0 && n >= t->left;
-    if (cut) n = n > t->left ? whole_characters(document, t->left) : n;
+    const bool last = t->options->limit > 0 && n >= t->left;
+    if (last) n = n > t->left ? whole_characters(document, t->left) : n;
     t->left -= n;
     t->result->documents += n > 0;
     t->result->bytes += n;
     TRY(counter_add(t->counter, document, n));
-    return cut ? ST_STOPPED : ST_OK;
+    return last ? ST_STOPPED : ST_OK;
 }
 
 static void note_reading(void *context, int64_t bytes_into_file)
 {
     const struct train *const t = context;
-    if (t->progress != NULL) t->progress(t->context, TOKENIZER_COUNTING, t->before + bytes_into_file, t->files.bytes);
+    if (t->progress != NULL) t->progress(t->context, TOKENIZER_COUNTING, t->before + bytes_into_file, t->total);
 }
 
-static enum status count_files(struct train *t)
+static enum status count_input(struct train *t, const struct inputs *files)
 {
-    for (int64_t i = 0; i < t->files.n; i++) {
+    enum status s = ST_OK;
+    t->left = t->options->limit;
+    for (int64_t i = 0; i < files->n; i++) {
         const struct source source = {
-            .file = &t->files.file[i], .cutter = t->cutter, .field = t->options->field, .max_unpacked = t->options->max_unpacked
+            .file = &files->file[i], .cutter = t->cutter, .field = t->options->field, .max_unpacked = t->options->max_unpacked
         };
-        t->left = t->options->limit;
-        const enum status s = source_read(&source, take_document, note_reading, t);
+        if (s != ST_STOPPED) s = source_read(&source, take_document, note_reading, t);
         if (s != ST_STOPPED) TRY(s);
         t->before += source.file->bytes;
     }
     status_clear();
+    return ST_OK;
+}
+
+static enum status count_all(struct train *t)
+{
+    for (int i = 0; i < t->options->n_inputs; i++) TRY(count_input(t, &t->files[i]));
     return counter_finish(t->counter);
 }
 
@@ -312,7 +324,7 @@ static enum status train(const struct comm *world, struct arena *arena, struct t
     struct tokenizer_trained *const result = t->result;
     const double begin = clock_seconds();
     TRY_ALL(world, prepare(world, arena, t));
-    TRY_ALL(world, count_files(t));
+    TRY_ALL(world, count_all(t));
     TRY(sum_pieces(world, counter_pieces(t->counter)));
     const struct pieces_sum sum = pieces_sum(counter_pieces(t->counter));
     const double counted = clock_seconds();

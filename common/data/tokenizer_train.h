@@ -16,7 +16,7 @@ struct tokenizer_train {
     int n_special;
     int64_t vocab;        /* entries in all: 256 bytes, merges, special tokens */
     int64_t min_count;    /* pairs that occur less often become no entry; at least 1 */
-    int64_t limit;        /* bytes of text read from each file; 0: all */
+    int64_t limit;        /* bytes of text read from each of the inputs; 0: all */
     int64_t max_unpacked; /* see packed_open; 0: its own limit */
 };
 

@@ -324,8 +324,17 @@ START_TEST(documents_and_limits_cut_the_text)
     const char *const twice[] = { input, input };
     o.inputs = twice;
     o.n_inputs = 2;
-    o.limit = 3; /* of each file */
+    o.limit = 3; /* of each input */
     ck_assert_int_eq(train(&o).bytes, 4);
+    char second[128];
+    (void)snprintf(second, sizeof second, "%s/z.txt", folder);
+    put(second, "abcd", 4);
+    o.inputs = (const char *const[]){ folder };
+    o.n_inputs = 1;
+    o.limit = 6; /* of a folder as a whole: 4 of the first file, 2 of the second */
+    ck_assert_int_eq(train(&o).bytes, 6);
+    ck_assert_int_eq(train(&o).files, 2);
+    ck_assert_int_eq(train(&o).passed, 1); /* the vocabulary itself */
 }
 END_TEST
 
