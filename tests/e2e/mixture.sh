@@ -34,6 +34,24 @@ says out 'evaluation at step 12 on p' 1
 says out 'evaluation at step 12, mean of 2 sources' 1
 same "$(grep -c '"kind":"evaluation"' runs/whole/metrics.jsonl)" 4 "evaluations of two sources at two steps"
 
+# loss and bits per byte of each valid source, and their mean by weights 3 and 1
+mean=$(sed -n 's/.*"kind":"evaluation","step":12,.*"loss":\([0-9.]*\),.*/\1/p' runs/whole/metrics.jsonl | paste -s -d ' ' |
+    awk '{ printf "%.4f", ($1 * 3 + $2) / 4 }')
+says out "mean of 2 sources: loss $mean, " 1
+expect 0 ranks 2 "$LAMINA" eval whole
+same "$(grep -c '^[vp]: loss .* bits/byte over' out)" 2 "sources evaluated"
+says out 'mean of 2 sources, by their weights: loss' 1
+
+# epochs instead of weights, and what may not be meant
+mix epochs.yaml '{name: t, path: t.h5, epochs: 1}, {name: p, path: p.h5, epochs: 3}'
+expect 0 "$LAMINA" plan epochs.yaml run.steps=284
+says out 'as often as they say' 0
+same "$(sed -n 's/^[tp] .* \([0-9.]*\)  [tp].h5$/\1/p' out | paste -s -d ' ')" '1 3' "epochs that were asked for"
+expect 0 "$LAMINA" plan epochs.yaml run.steps=600
+says out 'the epochs of data.train take 285 steps and run.steps is 600: each source is read 2.11 times as often' 1
+says out 'p is read 6.34 times by step 600' 1
+says out 't is read' 0
+
 # stopped, killed and moved between rank counts
 expect 75 ranks 2 "$LAMINA" train three.yaml --until 5
 LAMINA_FAULT=step_local@1:4=kill expect 137 ranks 3 "$LAMINA" train three.yaml 2>/dev/null || true

@@ -39,9 +39,9 @@ static void remove_files(void) { ck_assert_int_eq(folder_remove(folder), ST_OK);
 static const char *const names[FILES] = { "zero", "one", "two", "three" };
 
 /* The sources of these files, mixed by these amounts. */
-static struct corpus *open_by(enum corpus_by by, int n, const int file[], const double amount[])
+static struct corpus *open_shaped(int64_t context, int64_t sequences, enum corpus_by by, int n, const int file[], const double amount[])
 {
-    struct corpus_wish wish = { .seed = 5, .context = CONTEXT, .sequences = SEQUENCES, .by = by, .n = n };
+    struct corpus_wish wish = { .seed = 5, .context = context, .sequences = sequences, .by = by, .n = n };
     for (int i = 0; i < n; i++) {
         wish.source[i].name = names[file[i]];
         wish.source[i].path = path[file[i]];
@@ -50,6 +50,10 @@ static struct corpus *open_by(enum corpus_by by, int n, const int file[], const 
     struct corpus *c = malloc(sizeof *c);
     ck_assert_int_eq(corpus_open(&wish, c), ST_OK);
     return c;
+}
+static struct corpus *open_by(enum corpus_by by, int n, const int file[], const double amount[])
+{
+    return open_shaped(CONTEXT, SEQUENCES, by, n, file, amount);
 }
 static struct corpus *open_sources(int n, const int file[], const double amount[]) { return open_by(CORPUS_BY_TOKENS, n, file, amount); }
 static struct corpus *open_three(void) { return open_sources(3, (int[]){ 0, 1, 2 }, (double[]){ 5, 3, 1 }); }
@@ -161,6 +165,23 @@ START_TEST(counts_are_the_weights)
         ck_assert(fabs(count_of(all, n, 1) - n * 3 / 9.0) < 1);
         ck_assert(fabs(count_of(all, n, 2) - n * 1 / 9.0) < 1);
     }
+    close(c);
+}
+END_TEST
+
+START_TEST(ten_thousand_steps_hold_the_weights)
+{
+    static const double weight[] = { 0.62, 0.311, 0.0689, 0.0001 };
+    struct corpus *c = open_sources(4, (int[]){ 0, 1, 2, 3 }, weight);
+    struct mix_cursor at = corpus_cursor(c);
+    int64_t next[4] = { 0 };
+    for (int64_t s = 0; s < 10000 * SEQUENCES; s++) {
+        const struct mix_turn turn = corpus_turn(c, &at, s);
+        ck_assert_int_eq(turn.index, next[turn.source]++); /* each source one sample after the other */
+        for (int i = 0; i < 4; i++) ck_assert(fabs((double)next[i] - (double)(s + 1) * weight[i]) < 1);
+    }
+    const struct ledger l = ledger_after(c, 10000);
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(l.row[i].taken, next[i]);
     close(c);
 }
 END_TEST
@@ -287,6 +308,30 @@ START_TEST(other_weights_begin_another_order)
 }
 END_TEST
 
+START_TEST(another_batch_or_context_loses_and_repeats_nothing)
+{
+    static const int files[] = { 0, 1 };
+    static const double weight[] = { 2, 1 };
+    struct corpus *first = open_sources(2, files, weight);
+    const struct ledger l = ledger_after(first, 9);
+    struct corpus *batch = open_shaped(CONTEXT, 5, CORPUS_BY_TOKENS, 2, files, weight);
+    ck_assert(go_on(batch, &l, 9).begins);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(batch->ledger.row[i].before, l.row[i].taken);
+    struct mix_cursor at = corpus_cursor(batch);
+    int64_t next[2] = { l.row[0].taken, l.row[1].taken };
+    for (int64_t s = 9 * 5; s < 40 * 5; s++) { /* samples are numbered by the steps of this batch */
+        const struct mix_turn turn = corpus_turn(batch, &at, s);
+        ck_assert_int_eq(turn.index, next[turn.source]++);
+    }
+    struct corpus *context = open_shaped(2 * CONTEXT, SEQUENCES, CORPUS_BY_TOKENS, 2, files, weight);
+    ck_assert(go_on(context, &l, 9).begins);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(context->ledger.row[i].before, l.row[i].taken / 2); /* as much text */
+    close(first);
+    close(batch);
+    close(context);
+}
+END_TEST
+
 START_TEST(a_file_with_other_text_is_noticed)
 {
     struct corpus *first = open_three();
@@ -368,11 +413,13 @@ int main(void)
     tcase_add_test(tc, a_resumed_run_reads_what_the_undisturbed_one_reads);
     tcase_add_test(tc, any_rank_finds_its_samples);
     tcase_add_test(tc, counts_are_the_weights);
+    tcase_add_test(tc, ten_thousand_steps_hold_the_weights);
     tcase_add_test(tc, shares_follow_tokens_documents_or_epochs);
     tcase_add_test(tc, tokens_per_byte_is_that_of_what_is_read);
     tcase_add_test(tc, a_source_that_is_added_leaves_the_others_in_their_order);
     tcase_add_test(tc, a_source_that_comes_back_goes_on_where_it_was_left);
     tcase_add_test(tc, other_weights_begin_another_order);
+    tcase_add_test(tc, another_batch_or_context_loses_and_repeats_nothing);
     tcase_add_test(tc, a_file_with_other_text_is_noticed);
     tcase_add_test(tc, a_ledger_of_another_step_is_refused);
     tcase_add_test(tc, what_is_no_ledger_is_refused);
