@@ -5,14 +5,18 @@
 
 /* --- Opening ------------------------------------------------------------------------------------------------------------- */
 
+/* Share of the places in a source's samples that hold a token: padding is not read. */
+static double filled(const struct stream *s) { return s->separate ? 1 - pack_padding(&s->pack) : 1; }
+
+/* How many samples are wanted of a source, beside the others. */
 static enum status amount_of(const struct corpus_wish *wish, int i, const struct stream *s, double *out)
 {
-    const double documents = (double)s->tokens.n_documents;
-    *out = wish->source[i].amount;
-    if (wish->by == CORPUS_BY_EPOCHS) *out *= (double)stream_epoch(s);
-    if (wish->by != CORPUS_BY_DOCUMENTS) return ST_OK;
-    if (s->tokens.n_documents == 0) FAIL(ST_DATA, "%s: knows no documents, and data.weights shares documents out", s->tokens.path);
-    *out *= (double)s->tokens.n_tokens / documents;
+    const double documents = (double)s->tokens.n_documents, amount = wish->source[i].amount;
+    if (wish->by == CORPUS_BY_DOCUMENTS && s->tokens.n_documents == 0)
+        FAIL(ST_DATA, "%s: knows no documents, and data.weights shares documents out", s->tokens.path);
+    *out = wish->by == CORPUS_BY_EPOCHS      ? amount * (double)stream_epoch(s)
+           : wish->by == CORPUS_BY_DOCUMENTS ? amount * (double)s->tokens.n_tokens / documents / filled(s)
+                                             : amount / filled(s);
     return ST_OK;
 }
 
@@ -202,7 +206,7 @@ double corpus_seen(const struct corpus *c)
 {
     double seen = 0, tokens = 0;
     for (int i = 0; i < c->n && c->separate; i++) {
-        const double n = (double)c->mix.share[i] * (1 - pack_padding(&c->stream[i].pack));
+        const double n = (double)c->mix.share[i] * filled(&c->stream[i]);
         seen += n * pack_seen(&c->stream[i].pack);
         tokens += n;
     }
@@ -211,10 +215,12 @@ double corpus_seen(const struct corpus *c)
 
 double corpus_tokens_per_byte(const struct corpus *c)
 {
-    double bytes = 0; /* per token */
+    double bytes = 0, tokens = 0;
     for (int i = 0; i < c->n; i++) {
         const struct tokens *t = &c->stream[i].tokens;
-        bytes += (double)c->mix.share[i] / (double)mix_whole * (double)t->text_bytes / (double)t->n_tokens;
+        const double n = (double)c->mix.share[i] / (double)mix_whole * filled(&c->stream[i]);
+        bytes += n * (double)t->text_bytes / (double)t->n_tokens;
+        tokens += n;
     }
-    return bytes > 0 ? 1 / bytes : (double)NAN;
+    return bytes > 0 ? tokens / bytes : (double)NAN;
 }

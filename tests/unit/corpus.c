@@ -220,6 +220,28 @@ START_TEST(tokens_per_byte_is_that_of_what_is_read)
 }
 END_TEST
 
+/* Documents of 10 tokens fill windows of 16 worse than those of 20, which are cut into pieces of 16 and 4. */
+START_TEST(padding_is_not_read)
+{
+    static const double weight[] = { 1, 1 };
+    struct corpus_wish wish = { .seed = 5, .context = 16, .sequences = SEQUENCES, .separate = true, .n = 2 };
+    for (int i = 0; i < 2; i++) wish.source[i].name = names[i], wish.source[i].path = path[i], wish.source[i].amount = weight[i];
+    struct corpus c;
+    ck_assert_int_eq(corpus_open(&wish, &c), ST_OK);
+    double tokens[2], fill[2];
+    for (int i = 0; i < 2; i++) {
+        fill[i] = (double)c.stream[i].tokens.n_tokens / (double)(stream_epoch(&c.stream[i]) * 16);
+        tokens[i] = (double)c.mix.share[i] * fill[i];
+    }
+    ck_assert(fabs(fill[0] - fill[1]) > 0.1);
+    ck_assert_double_eq_tol(tokens[0] / tokens[1], 1, 1e-9); /* as many tokens of each, and not as many samples */
+    const double bytes0 = (double)c.stream[0].tokens.text_bytes / (double)c.stream[0].tokens.n_tokens;
+    const double bytes1 = (double)c.stream[1].tokens.text_bytes / (double)c.stream[1].tokens.n_tokens;
+    ck_assert_double_eq_tol(corpus_tokens_per_byte(&c), 2 / (bytes0 + bytes1), 1e-9);
+    corpus_close(&c);
+}
+END_TEST
+
 /* --- Other sources on the way ------------------------------------------------------------------------------------------------- */
 
 /* The samples that a source gives, by its own numbers, are those of a run in which it is alone with key `key`. */
@@ -416,6 +438,7 @@ int main(void)
     tcase_add_test(tc, ten_thousand_steps_hold_the_weights);
     tcase_add_test(tc, shares_follow_tokens_documents_or_epochs);
     tcase_add_test(tc, tokens_per_byte_is_that_of_what_is_read);
+    tcase_add_test(tc, padding_is_not_read);
     tcase_add_test(tc, a_source_that_is_added_leaves_the_others_in_their_order);
     tcase_add_test(tc, a_source_that_comes_back_goes_on_where_it_was_left);
     tcase_add_test(tc, other_weights_begin_another_order);
