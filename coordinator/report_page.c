@@ -128,14 +128,14 @@ static void open_tile(struct text *out, const char *name, enum html_form form, d
     text_add(out, "</b><i>");
 }
 
-static void add_validation_tile(const struct report_run *r, struct text *out)
+static void add_validation_tile(const struct report_run *r, int source, struct text *out)
 {
-    const struct report_evaluation *last = NULL, *best = NULL;
-    if (r->n_sources > 0) report_evaluations(r, 0, &last, &best);
+    const struct report_evaluation *last, *best;
+    report_evaluations(r, source, &last, &best);
     if (last == NULL) return;
     const bool bits = isfinite(last->bits);
     open_tile(out, bits ? "validation, bits per byte" : "validation loss", HTML_FIXED4, bits ? last->bits : last->loss);
-    html_add(out, r->source[0]);
+    html_add(out, r->source[source]);
     text_add(out, ", step %lld</i></div>", (long long)last->step);
 }
 
@@ -146,7 +146,7 @@ static void add_tiles(const struct report_run *r, struct text *out)
     int64_t n;
     const double late = late_loss(r, &n);
     text_add(out, "<div class=\"tiles\">");
-    add_validation_tile(r, out);
+    for (int s = 0; s < r->n_sources; s++) add_validation_tile(r, s, out);
     open_tile(out, "training loss", HTML_FIXED4, last->loss);
     text_add(out, "mean of the last %lld: ", (long long)n);
     html_number(out, HTML_FIXED4, late);

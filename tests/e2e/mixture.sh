@@ -42,6 +42,9 @@ expect 0 ranks 2 "$LAMINA" eval whole
 same "$(grep -c '^[vp]: loss .* bits/byte over' out)" 2 "sources evaluated"
 says out 'mean of 2 sources, by their weights: loss' 1
 
+expect 0 "$LAMINA" report whole --out report.html
+for source in v p; do same "$(grep -o "<i>$source, step 12</i>" report.html | wc -l)" 1 "tiles of $source in the report"; done
+
 # epochs instead of weights, and what may not be meant
 mix epochs.yaml '{name: t, path: t.h5, epochs: 1}, {name: p, path: p.h5, epochs: 3}'
 expect 0 "$LAMINA" plan epochs.yaml run.steps=284
