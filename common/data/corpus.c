@@ -100,7 +100,8 @@ static enum status check_counts(const struct ledger *l, int64_t step)
         count[i] = l->row[i].taken - l->row[i].before;
     }
     const struct mix m = mix_of(share, l->n_read);
-    if (l->first_step > step || !mix_holds(&m, count) || mix_place_at(&m, count).samples != (step - l->first_step) * l->sequences)
+    const int64_t steps = step - l->first_step, samples = mix_holds(&m, count) ? mix_place_at(&m, count).samples : -1;
+    if (steps < 0 || samples % l->sequences != 0 || samples / l->sequences != steps)
         FAIL(ST_DAMAGED, "data/ledger of a checkpoint: its counts are not those of step %lld", (long long)step);
     return ST_OK;
 }
@@ -122,7 +123,7 @@ static enum status keep_others(struct ledger *l, const struct ledger *before)
 /* Samples of another length: as much text. */
 static int64_t in_samples(int64_t taken, int64_t context, int64_t new_context)
 {
-    return context == new_context ? taken : (int64_t)((double)taken * (double)context / (double)new_context);
+    return context == new_context ? taken : (int64_t)fmin((double)taken * (double)context / (double)new_context, 0x1p50);
 }
 
 static void set_key(struct corpus *c, int i, uint32_t key)

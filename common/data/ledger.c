@@ -28,12 +28,12 @@ void ledger_write(const struct ledger *l, struct text *out)
 
 static enum status bad(const char *what) { FAIL(ST_DAMAGED, "data/ledger of a checkpoint: %s", what); }
 
-/* low .. 2^62, so that sums of two are numbers. */
+/* low .. 2^50, so that sums over all sources are numbers. */
 static bool take_i64(const json_t *o, const char *key, int64_t low, int64_t *out)
 {
     const json_t *v = json_object_get(o, key);
     *out = json_is_integer(v) ? json_integer_value(v) : -1;
-    return json_is_integer(v) && *out >= low && *out <= INT64_C(1) << 62;
+    return json_is_integer(v) && *out >= low && *out <= INT64_C(1) << 50;
 }
 
 static enum status take_row(const json_t *o, struct ledger_row *r)
