@@ -1,9 +1,11 @@
 #include "tokenizer_train.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 #include "common/comm/agree.h"
 #include "common/data/source.h"
 #include "common/data/tokenizers/bpe_file_write.h"
+#include "common/data/tokenizers/byte_letters.h"
 #include "common/data/tokenizers/count.h"
 #include "common/store/folder.h"
 #include <errno.h>
@@ -21,7 +23,7 @@ struct train {
     struct split *split;
     struct cutter *cutter;
     struct counter *counter;
-    struct piece *reserved; /* by special token: how it would be spelled in bytes */
+    struct piece *reserved; /* by special token: the bytes whose symbol would be written like it; n = 0: none */
     struct learned learned;
     struct tokenizer_trained *result;
     struct inputs *files;  /* of each input */
@@ -40,8 +42,9 @@ static enum status check_special(struct train *t, int i)
         if (strcmp(token, t->options->special[k]) == 0) FAIL(ST_USAGE, "the special token '%.100s' is given twice", token);
     unsigned char *const bytes = malloc(n);
     CHECK(bytes != NULL);
-    t->reserved[i] = (struct piece){ .bytes = bytes, .n = bpe_file_bytes(token, bytes) };
-    if (t->reserved[i].n < 0) FAIL(ST_USAGE, "a special token of %zu bytes is not valid UTF-8", n);
+    t->reserved[i] = (struct piece){ .bytes = bytes, .n = max_i64(byte_letters_read(token, (int64_t)n, bytes), 0) };
+    if (utf8_run((const unsigned char *)token, (int64_t)n) != (int64_t)n)
+        FAIL(ST_USAGE, "a special token of %zu bytes is not valid UTF-8", n);
     if (t->reserved[i].n == 1)
         FAIL(ST_USAGE, "the special token '%s' is how the byte 0x%02x is written in the vocabulary", token, bytes[0]);
     return ST_OK;

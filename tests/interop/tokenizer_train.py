@@ -60,6 +60,11 @@ def lamina(binary, pattern, vocab, path, threads=1):
     return json.loads(subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE).stdout)
 
 
+def encode(binary, path):
+    command = [binary, "tokenizer", "encode", "--tokenizer", "lamina.json", "--lines", "--json", path]
+    return [json.loads(line) for line in subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()]
+
+
 def merges_of(tokenizer):
     return [m if isinstance(m, str) else " ".join(m) for m in json.loads(tokenizer.to_str())["model"]["merges"]]
 
@@ -86,6 +91,11 @@ def check(binary):
         lines = all_text.splitlines(keepends=True)
         for line, x, y in zip(lines, ours.encode_batch(lines), theirs.encode_batch(lines)):
             assert x.tokens == y.tokens, f"{name}: {line!r} gives {x.tokens}, the library's own vocabulary {y.tokens}"
+        plain = [line.rstrip("\n") for line in lines if line.endswith("\n")]
+        with open("lines.txt", "w", encoding="utf-8", newline="") as f:
+            f.writelines(line + "\n" for line in plain if "\n" not in line)
+        for line, x, y in zip(plain, encode(binary, "lines.txt"), ours.encode_batch(plain)):
+            assert x == y.ids, f"{name}: {line!r} gives {x}, in the library {y.ids}"
         print(f"{name}: {len(a)} merges as the library learns them, {len(lines)} lines, {said['bytes_per_token']:.3f} bytes per token")
 
 

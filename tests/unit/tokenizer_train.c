@@ -1,8 +1,10 @@
 /* From text files to a tokenizer.json: what is counted, whoever counts it; what is written; what is refused. */
 #include "common/data/tokenizer_train.h"
 #include "common/base/parallel.h"
-#include "common/data/tokenizers/bpe_file_write.h"
+#include "common/base/str.h"
+#include "common/data/tokenizer.h"
 #include "common/data/tokenizers/count.h"
+#include "common/data/tokenizers/learn.h"
 #include "common/store/folder.h"
 #include "tests/support/suite.h"
 #include <check.h>
@@ -278,6 +280,40 @@ START_TEST(tokens_are_those_of_the_text_under_the_file)
 }
 END_TEST
 
+START_TEST(what_is_written_encodes_as_it_was_learned)
+{
+    static const char *const patterns[] = { "gpt2", "llama3", "qwen2", "[a-z]+|\\s+|[^a-z\\s]+" };
+    struct tokenizer_train o = options_of(600);
+    struct arena arena;
+    struct tokenizer t;
+    struct encoder *e;
+    struct ids ids = { 0 };
+    struct text text = { 0 }, again = { 0 };
+    draw_state = 11;
+    add_words(&text, 400000);
+    put(input, text.data, text.length);
+    o.pattern = patterns[_i];
+    const struct tokenizer_trained r = train(&o);
+    arena_open_growing(&arena, "test");
+    ck_assert_int_eq(tokenizer_open(&arena, out, &t), ST_OK);
+    ck_assert_int_eq(t.vocab, 600);
+    ck_assert_int_eq(t.end_of_document, 599);
+    ck_assert_int_eq(encoder_open(&t, &e), ST_OK);
+    ck_assert_int_eq(encoder_add(e, (const unsigned char *)text.data, (int64_t)text.length, &ids), ST_OK);
+    ck_assert_int_eq(ids.n, r.tokens);
+    struct decoder d = { .tokenizer = &t };
+    ck_assert_int_eq(decoder_add(&d, ids.id, ids.n, &again), ST_OK);
+    ck_assert_uint_eq(again.length, text.length);
+    ck_assert_mem_eq(again.data, text.data, text.length);
+    encoder_close(e);
+    ids_close(&ids);
+    tokenizer_close(&t);
+    arena_close(&arena);
+    text_free(&text);
+    text_free(&again);
+}
+END_TEST
+
 START_TEST(a_smaller_vocabulary_is_the_beginning_of_a_larger_one)
 {
     put_text("low lower lowest new newer newest wide wider widest low low new");
@@ -389,14 +425,6 @@ START_TEST(a_special_token_is_no_symbol_of_the_text)
     ck_assert_int_eq(id_in(vocab, "the"), -1);
     ck_assert_int_ge(id_in(vocab, "he"), 256);
     json_decref(file);
-    unsigned char bytes[16];
-    ck_assert_int_eq(bpe_file_bytes("Ġa", bytes), 2);
-    ck_assert_mem_eq(bytes, " a", 2);
-    ck_assert_int_eq(bpe_file_bytes("é", bytes), 1); /* stands for the byte of that number */
-    ck_assert_int_eq(bytes[0], 0xe9);
-    ck_assert_int_eq(bpe_file_bytes("日", bytes), 0);
-    ck_assert_int_eq(bpe_file_bytes("a b", bytes), 0); /* a space is written otherwise */
-    ck_assert_int_eq(bpe_file_bytes("\xc3", bytes), -1);
 }
 END_TEST
 
@@ -423,6 +451,7 @@ int main(void)
     tcase_add_checked_fixture(files, make_folder, remove_folder);
     tcase_add_test(files, the_file_holds_bytes_then_merges_then_special_tokens);
     tcase_add_test(files, tokens_are_those_of_the_text_under_the_file);
+    tcase_add_loop_test(files, what_is_written_encodes_as_it_was_learned, 0, 4);
     tcase_add_test(files, a_smaller_vocabulary_is_the_beginning_of_a_larger_one);
     tcase_add_test(files, documents_and_limits_cut_the_text);
     tcase_add_test(files, what_cannot_be_is_refused_and_the_older_file_stays);

@@ -1,44 +1,22 @@
 #include "bpe_file_write.h"
 #include "common/base/check.h"
+#include "common/data/tokenizers/byte_letters.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the byte-level alphabet: a character for each byte, so that a vocabulary of bytes is one of texts --------------------- */
-
-enum { THEMSELVES = 188 }; /* ids below it are bytes that are written as the character of that number, the others from 256 on */
-
-static unsigned character_of(int32_t id) { return id < THEMSELVES ? learn_byte(id) : (unsigned)(256 + id - THEMSELVES); }
-
-static size_t write_character(unsigned c, char *out)
+/* A letter in UTF-8, of which none is longer than two bytes. */
+static size_t write_letter(unsigned char byte, char *out)
 {
-    if (c < 0x80) {
-        *out = (char)c;
+    const uint32_t letter = byte_letter(byte);
+    if (letter < 0x80) {
+        *out = (char)letter;
         return 1;
     }
-    out[0] = (char)(0xc0 | c >> 6);
-    out[1] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(0xc0 | letter >> 6);
+    out[1] = (char)(0x80 | (letter & 0x3f));
     return 2;
 }
-
-int64_t bpe_file_bytes(const char *special, unsigned char *bytes)
-{
-    json_t *const valid = json_string(special); /* NULL where it is not UTF-8 */
-    if (valid == NULL) return -1;
-    json_decref(valid);
-    int64_t n = 0;
-    for (const unsigned char *at = (const unsigned char *)special; *at != '\0'; n++) {
-        const unsigned c = at[0] < 0x80 ? at[0] : at[0] < 0xe0 ? (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu) : UINT32_MAX;
-        int32_t id = 0;
-        while (id < LEARN_BYTES && character_of(id) != c) id++;
-        if (id == LEARN_BYTES) return 0;
-        bytes[n] = learn_byte(id);
-        at += c < 0x80 ? 1 : 2;
-    }
-    return n;
-}
-
-/* --- the file ---------------------------------------------------------------------------------------------------------- */
 
 /* How each symbol is spelled: symbol i is text[begin[i]] to text[begin[i + 1]]. */
 struct spelling {
@@ -50,13 +28,13 @@ static size_t spelled(const struct spelling *s, int32_t id) { return s->begin[id
 
 static void spell_all(const struct learned *l, struct spelling *s)
 {
-    char character[2];
+    char letter[2];
     size_t at = 0;
     s->begin = malloc((size_t)(LEARN_BYTES + l->n_merges + 1) * sizeof *s->begin);
     CHECK(s->begin != NULL);
     for (int32_t i = 0; i < LEARN_BYTES; i++) {
         s->begin[i] = at;
-        at += write_character(character_of(i), character);
+        at += write_letter(learn_byte(i), letter);
     }
     for (int64_t i = 0; i < l->n_merges; i++) {
         s->begin[LEARN_BYTES + i] = at;
@@ -65,7 +43,7 @@ static void spell_all(const struct learned *l, struct spelling *s)
     s->begin[LEARN_BYTES + l->n_merges] = at;
     s->text = malloc(at + 1);
     CHECK(s->text != NULL);
-    for (int32_t i = 0; i < LEARN_BYTES; i++) (void)write_character(character_of(i), s->text + s->begin[i]);
+    for (int32_t i = 0; i < LEARN_BYTES; i++) (void)write_letter(learn_byte(i), s->text + s->begin[i]);
     for (int64_t i = 0; i < l->n_merges; i++) {
         const int32_t left = l->merge[i].left, right = l->merge[i].right;
         char *const to = s->text + s->begin[LEARN_BYTES + i];

@@ -1,6 +1,6 @@
 /* bpe_file_write.h: learned merges as a Hugging Face tokenizer.json: byte-level BPE as GPT-2, Llama 3 and Qwen have it. Read learn.h first.
  *
- * Ids: the 256 bytes in the order of the byte-level alphabet, the merges in the order learned, the special tokens in the order given. So a
+ * Ids: the 256 bytes in the order of their letters, the merges in the order learned, the special tokens in the order given. So a
  * smaller vocabulary of the same text is the beginning of a larger one, but for its special tokens. */
 #ifndef LAMINA_DATA_TOKENIZERS_BPE_FILE_WRITE_H
 #define LAMINA_DATA_TOKENIZERS_BPE_FILE_WRITE_H
@@ -16,9 +16,5 @@ struct bpe_file_write {
 };
 /* Appends the file, the same bytes for the same vocabulary. */
 void bpe_file_write(const struct bpe_file_write *what, struct text *out);
-
-/* The bytes whose symbol in the vocabulary would be spelled as this special token is; 0: there are none (a character outside the byte-level
- * alphabet). Returns their number, at most strlen(special). Fails (-1): the special token is not UTF-8. */
-int64_t bpe_file_bytes(const char *special, unsigned char *bytes);
 
 #endif

@@ -1,6 +1,7 @@
 #include "learn.h"
 #include "common/base/check.h"
 #include "common/base/parallel.h"
+#include "common/data/tokenizers/byte_letters.h"
 #include "learn_pairs.h"
 #include <stdlib.h>
 #include <string.h>
@@ -27,16 +28,12 @@ struct learner {
 
 /* --- bytes ------------------------------------------------------------------------------------------------------------- */
 
-static bool prints_as_itself(int byte) { return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae; }
-
 unsigned char learn_byte(int32_t id)
 {
-    int32_t seen = 0;
-    for (int others = 0; others < 2; others++)
-        for (int byte = 0; byte < LEARN_BYTES; byte++)
-            if (prints_as_itself(byte) != others && seen++ == id) return (unsigned char)byte;
     CHECK(id >= 0 && id < LEARN_BYTES);
-    return 0;
+    uint32_t letter = 0;
+    for (int32_t below = 0; below < id || byte_of_letter(letter) < 0; letter++) below += byte_of_letter(letter) >= 0;
+    return (unsigned char)byte_of_letter(letter);
 }
 
 /* --- laying out -------------------------------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  * A piece is a row of symbols, at first its bytes. The count of a pair of symbols (a, b) is the number of places in all pieces, each piece
  * as often as it occurs, where b follows a; places may overlap ("aaa" has two of (a, a)). Again and again the pair with the highest count
  * becomes a new symbol everywhere, from left to right in each piece. Equal counts: the smallest left id first, then the smallest right id.
- * Ids are the 256 bytes in the order of the byte-level alphabet (learn_byte), then the merges in the order learned. This is the order in
+ * Ids are the 256 bytes in the order of their letters (learn_byte), then the merges in the order learned. This is the order in
  * which the trainer of the Hugging Face `tokenizers` library merges, so the lists can be compared one by one.
  *
  * Two merges never give the same bytes: consider two places that hold the same bytes and end as one symbol each. No merge crossed their
@@ -18,7 +18,7 @@
 
 enum { LEARN_BYTES = 256 };
 
-/* The byte of an id below 256: first the bytes that print as themselves in Latin-1 (! to ~, ¡ to ¬, ® to ÿ), then the others. */
+/* The byte of an id below 256: ids are in the order of their letters (byte_letters.h), so ! is 0 and the space 220. */
 unsigned char learn_byte(int32_t id);
 
 /* The most bytes of different pieces, and one more for each piece, that learning takes: places are 32-bit numbers. */
