@@ -4,6 +4,7 @@
 #include "common/base/utf8.h"
 #include "common/comm/agree.h"
 #include "common/data/source.h"
+#include "common/data/tokenizers/bpe_file.h"
 #include "common/data/tokenizers/bpe_file_write.h"
 #include "common/data/tokenizers/byte_letters.h"
 #include "common/data/tokenizers/count.h"
@@ -50,6 +51,21 @@ static enum status check_special(struct train *t, int i)
     return ST_OK;
 }
 
+/* The file says which tokens are special, not which of them ends documents: a reader goes by its name, or takes the only one. */
+static enum status check_end(const struct tokenizer_train *o)
+{
+    const char *found = o->n_special == 1 ? o->special[0] : NULL;
+    for (const char *const *name = bpe_end_names; *name != NULL && found == NULL; name++)
+        for (int i = 0; i < o->n_special; i++)
+            if (strcmp(o->special[i], *name) == 0) found = *name;
+    if (found == NULL)
+        FAIL(ST_USAGE, "among several special tokens the end of a document is known by its name: call it %s, not '%.100s'",
+             bpe_end_names[0], o->special[0]);
+    if (strcmp(found, o->special[0]) != 0)
+        FAIL(ST_USAGE, "of these special tokens a reader takes %s for the end of a document, not '%.100s'", found, o->special[0]);
+    return ST_OK;
+}
+
 static bool ends_in_json(const char *path)
 {
     const size_t n = strlen(path);
@@ -67,6 +83,7 @@ static enum status check_options(struct train *t)
     t->reserved = calloc((size_t)o->n_special + 1, sizeof *t->reserved);
     CHECK(t->reserved != NULL);
     for (int i = 0; i < o->n_special; i++) TRY(check_special(t, i));
+    TRY(check_end(o));
     const int64_t least = LEARN_BYTES + o->n_special + 1;
     if (o->vocab < least)
         FAIL(ST_USAGE, "a vocabulary of %lld entries has no room to learn: 256 bytes and %d special token%s leave the first to entry %lld",

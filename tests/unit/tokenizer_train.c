@@ -389,7 +389,8 @@ START_TEST(what_cannot_be_is_refused_and_the_older_file_stays)
     refused(&o, ST_USAGE, "--pattern: ");
     o = options_of(258), o.document_start = "(";
     refused(&o, ST_USAGE, "--document-start");
-    o = options_of(259), o.n_special = 2, o.special = (const char *const[]){ "a<", "b" };
+    o = options_of(259), o.n_special = 2;
+    o.special = (const char *const[]){ "a<", "b" };
     refused(&o, ST_USAGE, "the byte 0x62");
     o.special = (const char *const[]){ "x<", "Ġ" };
     refused(&o, ST_USAGE, "the byte 0x20");
@@ -399,6 +400,10 @@ START_TEST(what_cannot_be_is_refused_and_the_older_file_stays)
     refused(&o, ST_USAGE, "empty");
     o.special = (const char *const[]){ "a<", "\xff" };
     refused(&o, ST_USAGE, "UTF-8");
+    o.special = (const char *const[]){ "<|end|>", "<|pad|>" };
+    refused(&o, ST_USAGE, "call it <|endoftext|>, not '<|end|>'");
+    o.special = (const char *const[]){ "</s>", "<|endoftext|>" };
+    refused(&o, ST_USAGE, "takes <|endoftext|> for the end");
     o = options_of(258), o.inputs = (const char *const[]){ "/no/such.txt" };
     refused(&o, ST_DATA, "/no/such.txt");
     o = options_of(258), o.out = "/no/such/folder.json";
@@ -418,7 +423,7 @@ START_TEST(a_special_token_is_no_symbol_of_the_text)
     struct tokenizer_train o = options_of(256 + 2 + 2);
     put_text("the the the the");
     o.n_special = 2;
-    o.special = (const char *const[]){ "<|end|>", "the" };
+    o.special = (const char *const[]){ "</s>", "the" };
     (void)train(&o);
     json_t *const file = json_load_file(out, JSON_REJECT_DUPLICATES, NULL), *const vocab =
                                                                                 json_object_get(json_object_get(file, "model"), "vocab");

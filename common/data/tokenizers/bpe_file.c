@@ -9,7 +9,7 @@ static const size_t file_most = (size_t)512 << 20; /* the largest published voca
 /* Ids may have holes, but a vocabulary is a table: a few tokens with ids of billions are refused, not allocated. */
 enum { HOLES_PER_TOKEN = 4, HOLES_MORE = 1 << 16 };
 
-static const char *const end_names[] = { "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>" };
+const char *const bpe_end_names[] = { "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", NULL };
 
 /* --- vocabulary --------------------------------------------------------------------------------------------------------------------- */
 
@@ -106,9 +106,9 @@ static enum status read_all_added(struct place added, struct bpe_model *m)
         seen[a->id] = true;
         a->content = m->token[a->id].text;
     }
-    for (size_t k = 0; k < sizeof end_names / sizeof *end_names && m->end_of_document < 0; k++)
+    for (const char *const *name = bpe_end_names; *name != NULL && m->end_of_document < 0; name++)
         for (int64_t i = 0; i < m->n_added; i++)
-            if (strcmp(m->added[i].content, end_names[k]) == 0) m->end_of_document = m->added[i].id;
+            if (strcmp(m->added[i].content, *name) == 0) m->end_of_document = m->added[i].id;
     int64_t only = -1, n_special = 0;
     for (int64_t i = 0; i < m->n_added; i++)
         if (m->added[i].special) only = m->added[i].id, n_special++;

@@ -34,6 +34,8 @@ struct bpe_decoder {
     enum bpe_spaces spaces;
 };
 
+extern const char *const bpe_end_names[]; /* NULL-terminated */
+
 struct bpe_model {
     int64_t vocab; /* the largest id, and one */
     struct bpe_token *token;
@@ -50,8 +52,7 @@ struct bpe_model {
     bool fuse_unknown, ignore_merges;
     int32_t unknown; /* -1: none */
     struct bpe_decoder decoder;
-    int32_t end_of_document; /* the first of these that is an added token: <|endoftext|>, <|end_of_text|>, </s>, <eos>; or the only special
-                                one */
+    int32_t end_of_document; /* the first of bpe_end_names that is an added token, or the only special one */
 };
 
 /* Reads byte-level BPE (GPT-2, Llama 3, Qwen: pre-tokenizers Split, ByteLevel, Digits, Sequence) and BPE over characters with byte fallback
