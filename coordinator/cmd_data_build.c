@@ -4,6 +4,7 @@
 #include "common/base/parallel.h"
 #include "common/data/build.h"
 #include "coordinator/cores.h"
+#include "coordinator/input_options.h"
 #include "coordinator/private.h"
 #include "coordinator/progress.h"
 #include <jansson.h>
@@ -21,15 +22,6 @@ static const struct option_row build_options[] = {
       .arg = "SHARE",
       .value = "1%",
       .help = "how many, by digest of the document: 1% or 0.01" },
-    { .name = "document-start",
-      .type = OPTION_TEXT,
-      .arg = "REGEX",
-      .help = "in plain text, a line that begins like this begins a document; else a file is one" },
-    { .name = "field",
-      .type = OPTION_TEXT,
-      .arg = "NAME",
-      .value = "text",
-      .help = "which field of a .jsonl record is the text; a.b is b of a" },
     { .name = "bad-records",
       .type = OPTION_TEXT,
       .arg = "WHAT",
@@ -40,11 +32,7 @@ static const struct option_row build_options[] = {
       .arg = "WHAT",
       .value = "keep",
       .help = "bytes that are not UTF-8: keep, replace by U+FFFD, or refuse; they are counted" },
-    { .name = "text-ending", .type = OPTION_LIST, .arg = ".EXT", .help = "files with this ending are plain text too; may be repeated" },
-    { .name = "max-unpacked",
-      .type = OPTION_TEXT,
-      .arg = "SIZE",
-      .help = "how much a packed file may unpack to, as 40GB; not given: 1 GiB and a hundred times its size" },
+    OPTION_INPUT_ROWS,
     OPTION_JSON_ROW,
     { 0 },
 };
@@ -129,19 +117,18 @@ static void print_json(const struct data_build *how, const struct data_built *b,
 
 /* --- the command -------------------------------------------------------------------------------------------------------- */
 
-static enum status understand(const struct options *options, struct data_build *how, const char *more_text[OPTIONS_MAX + 1])
+static enum status understand(const struct options *options, struct input_options *input, struct data_build *how)
 {
     const char *const bad = option_text(options, "bad-records");
-    const int n = option_list(options, "text-ending", more_text);
-    more_text[n] = NULL;
-    for (int i = 0; i < n; i++)
-        if (more_text[i][0] != '.' || more_text[i][1] == '\0')
-            FAIL(ST_USAGE, "--text-ending takes an ending as .md, not \"%s\"", more_text[i]);
+    TRY(input_options(options, input));
+    how->document_start = input->document_start;
+    how->field = input->field;
+    how->more_text = input->more_text;
+    how->max_unpacked = input->max_unpacked;
     if (how->out == NULL) FAIL(ST_USAGE, "--out OUT.h5 is missing");
     if (option_given(options, "valid-share") && how->valid_out == NULL) FAIL(ST_USAGE, "--valid-share needs --valid-out V.h5");
     if (strcmp(bad, "refuse") != 0 && strcmp(bad, "skip") != 0) FAIL(ST_USAGE, "--bad-records is refuse or skip, not \"%.40s\"", bad);
     how->skip_bad_records = strcmp(bad, "skip") == 0;
-    if (option_given(options, "max-unpacked")) TRY(str_to_bytes(option_text(options, "max-unpacked"), &how->max_unpacked));
     TRY(data_bad_utf8(option_text(options, "bad-utf8"), &how->bad_utf8));
     return data_share(option_text(options, "valid-share"), &how->valid_share);
 }
@@ -150,21 +137,18 @@ static enum status build_together(const struct comm *world, const struct options
 {
     const bool zero = comm_rank(world) == 0;
     const double begin = clock_seconds();
-    const char *more_text[OPTIONS_MAX + 1];
+    struct input_options input;
     struct progress progress;
     struct data_built *const built = calloc(1, sizeof *built);
     CHECK(built != NULL);
     struct cores cores;
     struct data_build how = { .inputs = options->operand,
                               .n_inputs = options->n_operands,
-                              .more_text = more_text,
                               .tokenizer = option_text(options, "tokenizer"),
                               .out = option_text(options, "out"),
-                              .valid_out = option_text(options, "valid-out"),
-                              .document_start = option_text(options, "document-start"),
-                              .field = option_text(options, "field") };
+                              .valid_out = option_text(options, "valid-out") };
     progress_begin(&progress, "reading", PROGRESS_BYTES, 0);
-    enum status s = understand(options, &how, more_text);
+    enum status s = understand(options, &input, &how);
     if (!s) s = cores_all(world, &cores);
     if (!s && getenv("OMP_NUM_THREADS") == NULL) parallel_set_threads(cores.allowed / cores.sharing);
     if (!s) s = data_build(world, &how, show_progress, &progress, built);

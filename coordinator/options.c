@@ -74,7 +74,8 @@ static enum status take_operand(const struct option_rules *rules, const char *wo
 {
     const bool override = rules->overrides && is_override(word);
     int *n = override ? &out->n_overrides : &out->n_operands;
-    if (*n >= OPTIONS_MAX) FAIL(ST_USAGE, "more than %d arguments", OPTIONS_MAX);
+    const int most = override ? OPTIONS_MAX : OPERANDS_MAX;
+    if (*n >= most) FAIL(ST_USAGE, "more than %d arguments", most);
     if (override)
         out->override[(*n)++] = word;
     else

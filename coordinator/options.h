@@ -31,11 +31,11 @@ struct option_rules {
     const char *usage; /* "RUN [options]", for messages */
 };
 
-enum { OPTIONS_MAX = 64 };
+enum { OPTIONS_MAX = 64, OPERANDS_MAX = 4096 }; /* a shell makes many operands of one pattern */
 struct options {
     const struct option_row *rows;
     int n_operands, n_overrides, n_given;
-    const char *operand[OPTIONS_MAX], *override[OPTIONS_MAX];
+    const char *operand[OPERANDS_MAX], *override[OPTIONS_MAX];
     struct {
         const struct option_row *row;
         const char *value;

@@ -224,6 +224,7 @@ static enum status build(const struct comm *world, struct arena *arena, struct s
     result->input_bytes = s->inputs.bytes;
     TRY_ALL(world, comm_rank(world) == 0 ? building_open(s, lock) : ST_OK);
     TRY(encode(world, s, &units, progress, context, result));
+    TRY_ALL(world, comm_rank(world) == 0 ? inputs_unchanged(&s->inputs) : ST_OK);
     const enum status status = join_segments(world, s, &units, result);
     *useless = status == ST_DATA;
     return status;

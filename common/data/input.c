@@ -18,6 +18,8 @@ struct search {
     int64_t cap;
 };
 
+static int64_t changed_ns(const struct stat *info) { return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec; }
+
 static enum status add_file(struct search *s, const char *path, const struct stat *info, bool named)
 {
     const struct format_desc *const format = format_of(path, s->more_text);
@@ -33,10 +35,9 @@ static enum status add_file(struct search *s, const char *path, const struct sta
         s->found.file = realloc(s->found.file, (size_t)s->cap * sizeof *s->found.file);
         CHECK(s->found.file != NULL);
     }
-    s->found.file[s->found.n++] = (struct input){ .path = arena_strdup(s->arena, path),
-                                                  .format = format,
-                                                  .bytes = (int64_t)info->st_size,
-                                                  .changed_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec };
+    s->found.file[s->found.n++] = (struct input){
+        .path = arena_strdup(s->arena, path), .format = format, .bytes = (int64_t)info->st_size, .changed_ns = changed_ns(info)
+    };
     s->found.bytes += (int64_t)info->st_size;
     return ST_OK;
 }
@@ -133,4 +134,15 @@ enum status inputs_find(struct arena *arena, const char *const *operands, int64_
     if (s.found.n > 0) memcpy(out->file, s.found.file, (size_t)s.found.n * sizeof *out->file);
     free(s.found.file);
     return status;
+}
+
+enum status inputs_unchanged(const struct inputs *in)
+{
+    for (int64_t i = 0; i < in->n; i++) {
+        struct stat info;
+        if (stat(in->file[i].path, &info) != 0) FAIL(ST_DATA, "%s: went away while it was read: %s", in->file[i].path, strerror(errno));
+        if ((int64_t)info.st_size != in->file[i].bytes || changed_ns(&info) != in->file[i].changed_ns)
+            FAIL(ST_DATA, "%s: changed while it was read: build again when it stays as it is", in->file[i].path);
+    }
+    return ST_OK;
 }

@@ -22,4 +22,7 @@ struct inputs {
 enum status inputs_find(struct arena *arena, const char *const *operands, int64_t n, const char *const *more_text,
                         struct inputs *out) MUST_USE;
 
+/* Have all files the size and time that they had? Fails: ST_DATA, naming the first that changed. */
+enum status inputs_unchanged(const struct inputs *in) MUST_USE;
+
 #endif

@@ -11,6 +11,9 @@ import h5py, json, numpy
 
 with h5py.File("t.h5") as f:
     tokens, starts = f["tokens"][:], f["document_starts"][:]
+    assert f.attrs["end_of_document"] == 256 and f.attrs["bad_utf8"] == 0 and f.attrs["duplicate_documents"] == len(starts) - len(
+        {tokens[a:b].tobytes() for a, b in zip(starts, [*starts[1:], len(tokens)])})
+    assert f.attrs["longest_tokens"] == max(numpy.diff([*starts, len(tokens)])) - 1
 text = open("text.txt", "rb").read()
 assert tokens.max() == 256 and starts[0] == 0 and (numpy.diff(starts) > 0).all()
 first = bytes(tokens[: starts[1] - 1].astype(numpy.uint8))      # the document without its end mark

@@ -282,6 +282,11 @@ START_TEST(wrong_options_are_told)
     ck_assert_int_eq(build("(", &r), ST_USAGE);
     ck_assert_ptr_nonnull(strstr(status_text(), "--document-start"));
     ck_assert_int_eq(build_split(NULL, 0, &r), ST_USAGE);
+    (void)snprintf(valid, sizeof valid, "%s/nowhere/valid.h5", folder); /* told before anything is encoded */
+    ck_assert_int_eq(build_split(NULL, 0.5, &r), ST_IO);
+    (void)snprintf(valid, sizeof valid, "%s", folder);
+    ck_assert_int_eq(build_split(NULL, 0.5, &r), ST_IO);
+    ck_assert_ptr_nonnull(strstr(status_text(), "no plain file"));
     (void)snprintf(input, sizeof input, "%s/missing.txt", folder);
     ck_assert_int_eq(build(NULL, &r), ST_DATA);
     (void)snprintf(input, sizeof input, "%s/in.pdf", folder);

@@ -282,6 +282,22 @@ START_TEST(patterns_are_expanded_here_and_must_name_something)
 }
 END_TEST
 
+START_TEST(a_file_that_changed_is_noticed)
+{
+    const char *const operands[] = { folder };
+    struct inputs in;
+    put_text("a.txt", "one");
+    put_text("b.txt", "two");
+    ck_assert_int_eq(inputs_find(&arena, operands, 1, NULL, &in), ST_OK);
+    ck_assert_int_eq(inputs_unchanged(&in), ST_OK);
+    put_text("b.txt", "three");
+    ck_assert_int_eq(inputs_unchanged(&in), ST_DATA);
+    ck_assert_ptr_nonnull(strstr(status_text(), "b.txt: changed"));
+    ck_assert_int_eq(unlink(in_folder("b.txt")), 0);
+    ck_assert_int_eq(inputs_unchanged(&in), ST_DATA);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("reader");
@@ -295,6 +311,7 @@ int main(void)
     tcase_add_test(tc, a_line_without_end_is_refused_at_its_limit);
     tcase_add_test(tc, folders_are_read_in_byte_order_with_all_that_is_in_them);
     tcase_add_test(tc, patterns_are_expanded_here_and_must_name_something);
+    tcase_add_test(tc, a_file_that_changed_is_noticed);
     Suite *suite = suite_create("reader");
     suite_add_tcase(suite, tc);
     return suite_main(suite, CK_NOFORK);

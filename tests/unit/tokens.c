@@ -201,6 +201,67 @@ START_TEST(what_is_no_token_file_is_refused_with_its_name)
 }
 END_TEST
 
+static void put_dataset(const struct h5 *f, const char *name, enum stored type, int64_t n, const void *data)
+{
+    struct h5_dataset d = { .type = type, .n_dims = 1, .dim = { n, 1 } };
+    int64_t handle;
+    (void)snprintf(d.name, sizeof d.name, "%s", name);
+    ck_assert_int_eq(h5_make(f, &d, &handle), ST_OK);
+    ck_assert_int_eq(h5_write(f, handle, &d, false, 0, n, data), ST_OK);
+    h5_release(handle);
+}
+
+/* As the first builds wrote them: no report, and nothing says which token ends a document. */
+START_TEST(files_of_older_builds_are_read)
+{
+    static const uint16_t tokens[] = { 1, 2, 256, 3, 256 };
+    static const int64_t starts[] = { 0, 3 };
+    unsigned char both[sizeof tokens + sizeof starts];
+    char hex[DIGEST_HEX];
+    struct h5 f;
+    struct tokens t;
+    struct text shown = { 0 };
+    memcpy(both, tokens, sizeof tokens);
+    memcpy(both + sizeof tokens, starts, sizeof starts);
+    ck_assert_int_eq(h5_create(path, NULL, &f), ST_OK);
+    put_dataset(&f, "document_starts", STORED_I64, 2, starts);
+    put_dataset(&f, "tokens", STORED_U16, 5, tokens);
+    ck_assert_int_eq(h5_set_text(&f, "format", "lamina-tokens"), ST_OK);
+    ck_assert_int_eq(h5_set_i64(&f, "version", 1), ST_OK);
+    ck_assert_int_eq(h5_set_text(&f, "tokenizer", "bytes"), ST_OK);
+    ck_assert_int_eq(h5_set_text(&f, "tokenizer_digest", digest_hex((struct digest128){ 1, 2 }, hex)), ST_OK);
+    ck_assert_int_eq(h5_set_text(&f, "content_digest", digest_hex(digest_bytes(both, sizeof both), hex)), ST_OK);
+    ck_assert_int_eq(h5_set_i64(&f, "vocab", 257), ST_OK);
+    ck_assert_int_eq(h5_set_i64(&f, "text_bytes", 3), ST_OK);
+    ck_assert_int_eq(h5_set_f64(&f, "entropy0", 1), ST_OK);
+    ck_assert_int_eq(h5_set_f64(&f, "entropy1", 1), ST_OK);
+    ck_assert_int_eq(h5_close(&f), ST_OK);
+    ck_assert_int_eq(tokens_open(path, true, &t), ST_OK);
+    ck_assert_int_eq(t.end_of_document, 256);
+    ck_assert_int_eq(t.report.duplicate_documents, -1);
+    tokens_print(&t, NULL, true, &shown);
+    ck_assert_ptr_nonnull(strstr(shown.data, "\"duplicate_documents\": null"));
+    text_free(&shown);
+    tokens_close(&t);
+}
+END_TEST
+
+/* A path too long for the file leaves its last part, and the digest decides. */
+START_TEST(a_long_name_of_a_tokenizer_leaves_its_last_part)
+{
+    struct tokens_writer *w;
+    struct tokens t;
+    ck_assert_int_eq(tokens_create(path, "/a/path/that/is/longer/than/the/sixty-three/bytes/of/the/attribute/bpe-4096.json",
+                                   (struct digest128){ 1, 2 }, 257, &w),
+                     ST_OK);
+    ck_assert_int_eq(tokens_append(w, (int32_t[]){ 1, 256 }, 2, NULL, 1), ST_OK);
+    ck_assert_int_eq(tokens_publish(w), ST_OK);
+    ck_assert_int_eq(tokens_open(path, true, &t), ST_OK);
+    ck_assert_str_eq(t.tokenizer, "bpe-4096.json");
+    tokens_close(&t);
+}
+END_TEST
+
 /* --- samples ----------------------------------------------------------------------------------------------------------- */
 
 enum { CONTEXT = 8, BATCH = 4 };
@@ -303,6 +364,8 @@ int main(void)
     tcase_add_test(tc, a_flipped_token_fails_verification);
     tcase_add_test(tc, a_cut_file_is_refused);
     tcase_add_test(tc, what_is_no_token_file_is_refused_with_its_name);
+    tcase_add_test(tc, files_of_older_builds_are_read);
+    tcase_add_test(tc, a_long_name_of_a_tokenizer_leaves_its_last_part);
     tcase_add_test(tc, batches_are_right_whatever_was_hinted);
     tcase_add_test(tc, padding_has_no_loss);
     tcase_add_test(tc, a_damaged_file_is_told_by_the_batch_that_needs_it);

@@ -76,10 +76,22 @@ static enum status compare_settings(const struct setting *s)
     return file_replace(path, digest_hex(s->digest, now), DIGEST_HEX - 1);
 }
 
+/* What would else be told when all is encoded. */
+static enum status check_place(const char *path)
+{
+    char folder[PATH_BYTES];
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) FAIL(ST_IO, "%s: is there, and no plain file that could be replaced", path);
+    if (access(folder_of(path, folder, sizeof folder), W_OK) != 0) FAIL(ST_IO, "%s: cannot be written to: %s", folder, strerror(errno));
+    return ST_OK;
+}
+
 enum status building_open(const struct setting *s, int *lock)
 {
     *lock = -1;
     TRY(take_lock(s, lock));
+    TRY(check_place(s->options->out));
+    if (s->n_sides > 1) TRY(check_place(s->options->valid_out));
     return compare_settings(s);
 }
 
