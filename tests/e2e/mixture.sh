@@ -103,3 +103,15 @@ sed "s|path: |path: /proc/self/cwd/|g" three.yaml >apart.yaml
 expect 10 mpirun -q --bind-to none --oversubscribe -n 1 "$LAMINA" train "$here/apart.yaml" run.folder="$here/runs" run.name=apart : \
     -n 1 --wdir "$here/elsewhere" "$LAMINA" train "$here/apart.yaml" run.folder="$here/runs" run.name=apart
 says err 'the token file of the training source p is not the same on all ranks' 1
+
+# vocabularies of one size that are not the same
+for name in t p; do
+    text=$name.txt
+    [ $name = p ] || text=text.txt
+    expect 0 "$LAMINA" tokenizer train --vocab 270 --out $name.json "$text"
+    expect 0 "$LAMINA" data build --tokenizer $name.json --out $name.h5 --document-start '^[a-z]' "$text"
+done
+expect 4 ranks 2 "$LAMINA" train two.yaml run.name=words tokenizer=t.json data.train.q.path=p.h5 data.valid.v.path=t.h5 data.valid.p.path=t.h5
+says err 'p.h5: was made with another tokenizer (' 1
+expect 0 "$LAMINA" train two.yaml run.name=words run.steps=1 tokenizer=t.json data.train.q.path=t.h5 data.valid.v.path=t.h5 \
+    data.valid.p.path=t.h5
