@@ -8,6 +8,7 @@
 enum { CELL = 32 };
 static const double OFTEN = 4;    /* times */
 static const double CLOSE = 0.01; /* epochs are met to within so much */
+static const double LONG = 1e8;   /* samples, a second or two to deal out */
 
 static void fill(const struct corpus *c, const struct ledger *l, int64_t step, struct sources *out)
 {
@@ -20,16 +21,30 @@ static void fill(const struct corpus *c, const struct ledger *l, int64_t step, s
                                              .share = (double)r->share / (double)mix_whole,
                                              .epochs = (double)r->taken / (double)stream_epoch(&c->stream[i]),
                                              .samples = r->taken,
-                                             .tokens = (double)r->taken * (double)c->context * filled,
-                                             .new = r->before == 0 };
+                                             .tokens = (double)r->taken * (double)c->context * filled };
+    }
+}
+
+/* Dealt out by the order itself; of a longer run, shares of all its samples, which are at most one off. */
+static void deal(const struct corpus *c, int64_t steps, struct ledger *out)
+{
+    const double samples = (double)(steps - c->ledger.first_step) * (double)c->sequences;
+    if (samples <= LONG) {
+        struct mix_cursor at = corpus_cursor(c);
+        corpus_ledger(c, &at, steps, out);
+        return;
+    }
+    *out = c->ledger;
+    for (int i = 0; i < c->n; i++) {
+        struct ledger_row *r = &out->row[i];
+        r->taken = r->before + (int64_t)fmin(round(samples * ((double)r->share / (double)mix_whole)), 0x1p60);
     }
 }
 
 void sources_plan(const struct corpus *c, const struct config *config, int64_t steps, struct sources *out)
 {
-    struct mix_cursor at = corpus_cursor(c);
     struct ledger end;
-    corpus_ledger(c, &at, steps, &end);
+    deal(c, steps, &end);
     fill(c, &end, steps, out);
     for (int i = 0; i < c->n && c->separate; i++) out->row[i].packing = &c->stream[i].pack;
     if (config->data.train[0].epochs <= 0) return;
@@ -40,6 +55,8 @@ void sources_plan(const struct corpus *c, const struct config *config, int64_t s
 }
 
 void sources_read(const struct corpus *c, const struct ledger *l, int64_t step, struct sources *out) { fill(c, l, step, out); }
+
+static int64_t whole(double x) { return (int64_t)fmin(x, 0x1p62); }
 
 /* --- For people ---------------------------------------------------------------------------------------------------------- */
 
@@ -61,7 +78,7 @@ static void print_table(const struct sources *s, struct text *out)
         const struct source_facts *r = &s->row[i];
         char samples[CELL], tokens[CELL];
         text_add(out, "%-16s %6.2f %% %13.2f %16s %18s %8.3g  %s\n", r->name, 100 * r->share, r->share * s->per_step,
-                 str_count(samples, CELL, r->samples), str_count(tokens, CELL, (int64_t)r->tokens), r->epochs, r->file->path);
+                 str_count(samples, CELL, r->samples), str_count(tokens, CELL, whole(r->tokens)), r->epochs, r->file->path);
     }
     text_add(out, "samples, tokens and epochs are those up to step %lld\n", (long long)s->step);
 }
@@ -107,8 +124,8 @@ json_t *sources_json(const struct sources *s)
     for (int i = 0; i < s->n; i++) {
         const struct source_facts *r = &s->row[i];
         json_t *o = json_pack("{s:s, s:o, s:I, s:I, s:o, s:I, s:I}", "name", r->name, "share", metrics_number(r->share), "samples",
-                              (json_int_t)r->samples, "tokens", (json_int_t)r->tokens, "epochs", metrics_number(r->epochs), "file_tokens",
-                              (json_int_t)r->file->n_tokens, "file_documents", (json_int_t)r->file->n_documents);
+                              (json_int_t)r->samples, "tokens", (json_int_t)whole(r->tokens), "epochs", metrics_number(r->epochs),
+                              "file_tokens", (json_int_t)r->file->n_tokens, "file_documents", (json_int_t)r->file->n_documents);
         if (r->packing != NULL) CHECK(json_object_set_new(o, "packing", pack_json(r->packing)) == 0);
         CHECK(o != NULL && json_array_append_new(list, o) == 0);
     }

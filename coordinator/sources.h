@@ -12,7 +12,6 @@ struct source_facts {
     double share, epochs;       /* of the samples of this order; samples in epochs of the source */
     int64_t samples;
     double tokens; /* of them */
-    bool new;      /* its first sample is one of this order */
 };
 struct sources {
     int n;
@@ -23,7 +22,7 @@ struct sources {
     double asked_steps; /* in how many steps they would be met */
 };
 
-/* After `steps` steps, dealt out by the order itself. Borrows from the corpus. Cost: see mix.h, some 10^8 samples in a second or two. */
+/* After `steps` steps. Borrows from the corpus. Cost: up to a second or two. */
 void sources_plan(const struct corpus *c, const struct config *config, int64_t steps, struct sources *out);
 /* What a ledger says was read. */
 void sources_read(const struct corpus *c, const struct ledger *l, int64_t step, struct sources *out);

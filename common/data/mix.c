@@ -125,6 +125,7 @@ const struct mix_place *mix_after(const struct mix *m, struct mix_cursor *c, int
 {
     CHECK(samples >= 0);
     if (samples < c->now.samples) go_back(m, c, samples);
+    if (m->n == 1) c->now = mix_place_at(m, &samples); /* no need to walk */
     while (c->now.samples < samples) {
         if (c->now.samples % c->stride == 0) c->kept[c->now.samples / c->stride % MIX_KEPT] = c->now;
         (void)mix_next(m, &c->now);

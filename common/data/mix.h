@@ -41,7 +41,7 @@ bool mix_holds(const struct mix *m, const int64_t count[]);
 int mix_next(const struct mix *m, struct mix_place *p);
 
 /* Looking up samples in about the order of a run: forward by walking, and back by up to three strides from a place that was kept.
- * Further back everything is walked again. */
+ * Further back everything is walked again. With one source nothing is walked. */
 enum { MIX_KEPT = 4 };
 struct mix_cursor {
     int64_t stride;        /* samples of a step */

@@ -87,6 +87,9 @@ START_TEST(one_source_takes_all)
     struct mix_place p = mix_begin(&m);
     for (int n = 0; n < 1000; n++) ck_assert_int_eq(mix_next(&m, &p), 0);
     ck_assert_int_eq(p.count[0], 1000);
+    struct mix_cursor c = mix_cursor(&p, 14); /* anywhere at once */
+    static const int64_t far[] = { 1000, INT64_C(1) << 50, (INT64_C(1) << 50) + 1, 7, 0, 2000 };
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++) ck_assert_int_eq(mix_find(&m, &c, far[i]).index, far[i]);
 }
 END_TEST
 
