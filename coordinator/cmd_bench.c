@@ -5,6 +5,7 @@
 #include "common/math/product.h"
 #include "coordinator/bench.h"
 #include "coordinator/bench_optimizers.h"
+#include "coordinator/bench_tokenizer.h"
 #include "coordinator/private.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -36,9 +37,16 @@ static const struct option_row bench_options[] = {
       .arg = "NAMES",
       .value = "some",
       .help = "whose steps to time: NAME[/STATE],... (state fp32, bf16, q8), all, some (not those that take minutes), none" },
+    { .name = "tokenizer",
+      .type = OPTION_TEXT,
+      .arg = "NAME",
+      .help = "time nothing but this tokenizer, on the text of --text: bytes, or the path of a tokenizer.json" },
+    { .name = "text", .type = OPTION_TEXT, .arg = "FILE", .help = "a text file for --tokenizer" },
     OPTION_JSON_ROW,
     { 0 },
 };
+
+enum { TOKENIZER_PASSES = 3 };
 
 static const struct {
     const char *name;
@@ -275,6 +283,12 @@ static enum status bench_all(const struct comm *world, const struct options *opt
 static enum status bench_run(const struct comm *world, const struct options *options)
 {
     struct bench b = { 0 };
+    const char *const tokenizer = option_text(options, "tokenizer"), *const text = option_text(options, "text");
+    if ((tokenizer == NULL) != (text == NULL)) FAIL(ST_USAGE, "--tokenizer and --text belong together");
+    if (tokenizer != NULL) { /* on one core, of rank 0 */
+        TRY_ALL(world, comm_rank(world) == 0 ? bench_tokenizer(tokenizer, text, TOKENIZER_PASSES, option_flag(options, "json")) : ST_OK);
+        return ST_OK;
+    }
     session_open(&b.session);
     const enum status s = bench_all(world, options, &b);
     if (s == ST_OK && comm_rank(world) == 0) {

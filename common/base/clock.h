@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-double clock_seconds(void); /* monotonic */
-int64_t clock_unix(void);   /* seconds since 1970 */
+double clock_seconds(void);        /* monotonic */
+double clock_thread_seconds(void); /* of the processor, spent by the calling thread */
+int64_t clock_unix(void);          /* seconds since 1970 */
 /* "2026-01-31T12:00:00Z" */
 char *clock_iso8601(int64_t unix_seconds, char out[24]);
 

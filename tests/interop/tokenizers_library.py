@@ -51,9 +51,9 @@ def line(r):
     return "".join(word(r) + (r.choice(SPACES) if r.random() < 0.85 else "") for _ in range(r.randrange(1, 14)))
 
 
-def train(tokenizer, texts, special, vocab=1500, alphabet=(), most=None):
-    trainer = trainers.BpeTrainer(vocab_size=vocab, limit_alphabet=most, special_tokens=special, initial_alphabet=list(alphabet), show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
+def train(tokenizer, texts, special, vocab=1500, alphabet=(), **more):
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocab, special_tokens=special, initial_alphabet=list(alphabet),
+                                                             show_progress=False, **more))
 
 
 def families(texts):
@@ -101,7 +101,7 @@ def families(texts):
         learner = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
         learner.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
         learner.pre_tokenizer = pre_tokenizers.Split("\u2581", "merged_with_next")  # words; the finished file has no pre-tokenizer
-        train(learner, texts, fallback, vocab=2000, most=500)
+        train(learner, texts, fallback, vocab=2000, limit_alphabet=500)
         model = json.loads(learner.to_str())["model"]
         assert len(model["merges"]) > 1000
         if name == "llama2":
