@@ -106,6 +106,12 @@ static enum status check_counts(const struct ledger *l, int64_t step)
     return ST_OK;
 }
 
+/* Samples of another length: as much text. */
+static int64_t in_samples(int64_t taken, int64_t context, int64_t new_context)
+{
+    return context == new_context ? taken : (int64_t)fmin((double)taken * (double)context / (double)new_context, 0x1p50);
+}
+
 /* Rows of sources that are not read now come behind those that are. */
 static enum status keep_others(struct ledger *l, const struct ledger *before)
 {
@@ -115,15 +121,9 @@ static enum status keep_others(struct ledger *l, const struct ledger *before)
         struct ledger_row *r = &l->row[l->n++];
         *r = before->row[i];
         r->share = 0;
-        r->before = r->taken;
+        r->before = r->taken = in_samples(r->taken, before->context, l->context);
     }
     return ST_OK;
-}
-
-/* Samples of another length: as much text. */
-static int64_t in_samples(int64_t taken, int64_t context, int64_t new_context)
-{
-    return context == new_context ? taken : (int64_t)fmin((double)taken * (double)context / (double)new_context, 0x1p50);
 }
 
 static void set_key(struct corpus *c, int i, uint32_t key)

@@ -347,7 +347,12 @@ START_TEST(another_batch_or_context_loses_and_repeats_nothing)
     }
     struct corpus *context = open_shaped(2 * CONTEXT, SEQUENCES, CORPUS_BY_TOKENS, 2, files, weight);
     ck_assert(go_on(context, &l, 9).begins);
-    for (int i = 0; i < 2; i++) ck_assert_int_eq(context->ledger.row[i].before, l.row[i].taken / 2); /* as much text */
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(context->ledger.row[i].before, l.row[i].taken / 2);      /* as much text */
+    struct corpus *without = open_shaped(2 * CONTEXT, SEQUENCES, CORPUS_BY_TOKENS, 1, files + 1, weight); /* also of what is left out */
+    ck_assert(go_on(without, &l, 9).begins);
+    ck_assert_int_eq(without->ledger.n, 2);
+    ck_assert_int_eq(without->ledger.row[1].taken, l.row[0].taken / 2);
+    close(without);
     close(first);
     close(batch);
     close(context);
