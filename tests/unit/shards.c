@@ -170,6 +170,46 @@ START_TEST(segments_of_other_files_hold_when_one_changes)
 }
 END_TEST
 
+/* Flips a byte in every file of the folder that ends like this. */
+static void damage_segments(const char *ending)
+{
+    char path[400];
+    (void)snprintf(path, sizeof path, "%s.building", out);
+    DIR *const d = opendir(path);
+    for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        const size_t n = strlen(e->d_name);
+        if (n < 6 || strcmp(e->d_name + n - strlen(ending), ending) != 0) continue;
+        (void)snprintf(path, sizeof path, "%s.building/%s", out, e->d_name);
+        FILE *const f = fopen(path, "rb+");
+        (void)fseek(f, 0, SEEK_END);
+        const long at = ftell(f) * 3 / 4;
+        (void)fseek(f, at, SEEK_SET);
+        const int byte = fgetc(f);
+        (void)fseek(f, at, SEEK_SET);
+        if (byte != EOF) (void)fputc(byte ^ 1, f);
+        (void)fclose(f);
+    }
+    (void)closedir(d);
+}
+
+START_TEST(a_damaged_segment_is_encoded_again)
+{
+    static const char *const endings[] = { ".seg", ".train", ".valid" };
+    struct data_built r;
+    put_texts();
+    ck_assert_int_eq(build((struct data_build){ .shard_bytes = 10000 }, &r), ST_OK);
+    const struct digest128 digest = digest_here();
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        (void)unlink(out);
+        build_until("build_join@0:1", 10000);
+        damage_segments(endings[i]);
+        ck_assert_int_eq(build((struct data_build){ .shard_bytes = 10000 }, &r), ST_OK);
+        ck_assert(digest_equal(digest, digest_here()));
+        ck_assert_int_lt(r.taken_up, 1000); /* a shard without documents for a side has nothing to be damaged there */
+    }
+}
+END_TEST
+
 START_TEST(segments_of_other_settings_are_not_taken_up)
 {
     struct data_built r;
@@ -306,6 +346,7 @@ int main(void)
     tcase_add_test(tc, the_size_of_shards_does_not_show);
     tcase_add_test(tc, what_is_complete_is_taken_up);
     tcase_add_test(tc, segments_of_other_files_hold_when_one_changes);
+    tcase_add_test(tc, a_damaged_segment_is_encoded_again);
     tcase_add_test(tc, segments_of_other_settings_are_not_taken_up);
     tcase_add_test(tc, bad_utf8_is_kept_replaced_or_refused);
     tcase_add_test(tc, bad_utf8_in_records);
