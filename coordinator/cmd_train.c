@@ -11,6 +11,7 @@
 #include "coordinator/resume.h"
 #include "coordinator/signals.h"
 #include "coordinator/sources.h"
+#include "coordinator/tokenizer_copy.h"
 #include "coordinator/trainer.h"
 #include <math.h>
 #include <stdio.h>
@@ -139,6 +140,7 @@ static enum status prepare(const struct comm *world, struct train *t, const stru
     TRY_ALL(world, comm_rank(world) == 0 ? take_folder(t, fresh) : ST_OK);
     TRY_ALL(world, open_log(t, comm_rank(world)));
     TRY(resume_find(world, s, &t->folder, options, found));
+    TRY_ALL(world, comm_rank(world) == 0 ? tokenizer_copy_keep(t->folder.path, &s->tokenizer) : ST_OK);
     return ST_OK;
 }
 

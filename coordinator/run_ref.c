@@ -4,6 +4,7 @@
 #include "common/comm/agree.h"
 #include "common/store/publish.h"
 #include "coordinator/checkpoints.h"
+#include "coordinator/tokenizer_copy.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,7 +139,7 @@ static enum status read_config(const char *checkpoint, struct session *s)
     char path[H5_PATH];
     TRY(state_path(checkpoint, path));
     TRY(checkpoint_read_config(path, &s->arena, &s->config));
-    return session_tokenizer(s);
+    return tokenizer_copy_open(checkpoint, s);
 }
 
 enum status run_ref_load(const struct comm *world, const char *word, const char *runs, enum worker_mode mode,

@@ -12,6 +12,13 @@ enum status tokenizer_open(struct arena *arena, const char *name, struct tokeniz
     FAIL(ST_CONFIG, "there is no tokenizer '%.200s'; give bytes, or the path of a tokenizer.json (it ends in .json)", name);
 }
 
+bool tokenizer_of_file(const char *name)
+{
+    for (const struct tokenizer_desc *const *row = tokenizer_table; *row != NULL; row++)
+        if ((*row)->accepts(name)) return (*row)->of_file;
+    return false;
+}
+
 void tokenizer_close(struct tokenizer *t)
 {
     if (t->desc != NULL && t->desc->close != NULL) t->desc->close(t);

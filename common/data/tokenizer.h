@@ -30,6 +30,7 @@ void ids_close(struct ids *ids); /* empty again */
 
 struct tokenizer_desc {
     const char *name, *summary;
+    bool of_file; /* what `tokenizer:` names is the path of a file */
     /* Does this kind read the thing that `tokenizer:` names? */
     bool (*accepts)(const char *name);
     enum status (*open)(struct arena *arena, const char *name, struct tokenizer *out);
@@ -58,6 +59,8 @@ extern const struct tokenizer_desc *const tokenizer_table[]; /* NULL-terminated 
 enum status tokenizer_open(struct arena *arena, const char *name, struct tokenizer *out) MUST_USE;
 void tokenizer_close(struct tokenizer *t); /* legal on a zeroed one, and twice */
 
+/* Would a kind that reads files read this one? */
+bool tokenizer_of_file(const char *name);
 /* Its facts, for people (lines) or for programs (one JSON object). */
 void tokenizer_print(const struct tokenizer *t, bool json, struct text *out);
 

@@ -340,6 +340,7 @@ static int64_t bpe_cut(const struct tokenizer *t, const unsigned char *bytes, in
 const struct tokenizer_desc tokenizer_bpe = {
     .name = "bpe",
     .summary = "byte-pair encoding from a Hugging Face tokenizer.json",
+    .of_file = true,
     .accepts = bpe_accepts,
     .open = bpe_open,
     .close = bpe_close,

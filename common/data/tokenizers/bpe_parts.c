@@ -20,10 +20,11 @@ static enum status read_part(struct place p, const struct part *parts, const cha
     if (!json_is_object(p.value)) return place_refuse(p, "an object is expected here");
     if (depth > NESTING_MOST) return place_refuse(p, "sequences are nested more than %d deep", NESTING_MOST);
     TRY(place_text(place_member(p, "type"), &type));
-    for (; parts[n].type != NULL; n++) {
-        names[n] = parts[n].type;
+    for (; parts[n].type != NULL; n++)
         if (strcmp(type, parts[n].type) == 0) return parts[n].read(p, depth, m);
-        text_add(&list, "%s%s", n == 0 ? "" : ", ", parts[n].type);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = parts[i].type;
+        text_add(&list, "%s%s", i == 0 ? "" : ", ", parts[i].type);
     }
     const char *const near = str_nearest(type, names, n);
     const enum status s = place_refuse(place_member(p, "type"), "%s '%.60s' is not read%s%s%s; known are %s", what, type,
