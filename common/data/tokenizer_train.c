@@ -268,7 +268,7 @@ static enum status sum_pieces(const struct comm *world, struct pieces *pieces)
 /* --- learning, on rank 0 ----------------------------------------------------------------------------------------------- */
 
 /* The other ranks wait, but not longer than a deadline for a silent one: now and then they hear that rank 0 lives. */
-static const double PULSE_SECONDS = 20;
+static const double PULSE_SECONDS = 1;
 struct pulse {
     const struct comm *world;
     struct train *train;
