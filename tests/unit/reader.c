@@ -168,6 +168,13 @@ START_TEST(ranges_together_are_the_whole)
         for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
             for (int ranks = 1; ranks <= 4; ranks += i == 0 ? 3 : 1) ck_ranges(&f, cutter, (int64_t)size, ranges[i], ranks);
     }
+    static const char tiny[] = "#a\nb\n#\n\n#\n#cd\ne\n"; /* ranges of all sizes: they begin at, before and behind starts of lines */
+    for (int n = 0; n < 4; n++) {
+        put_text(names[n], tiny);
+        const struct input f = file_here();
+        for (int64_t range = 1; range <= (int64_t)sizeof tiny; range++)
+            for (int ranks = 1; ranks <= 3; ranks++) ck_ranges(&f, cutter, sizeof tiny - 1, range, ranks);
+    }
     put("a.txt", "", 0);
     const struct input empty = file_here();
     ck_ranges(&empty, cutter, 0, 1000, 1);

@@ -62,6 +62,12 @@ static void put_texts(void)
         (void)snprintf(name, sizeof name, "%02d%s", i, lines ? ".jsonl" : ".txt");
         put(name, t.data, t.length);
     }
+    t.length = 0; /* two that are the longest, some tasks apart: the first one counts */
+    for (int k = 0; k < 2; k++) {
+        text_add(&t, "#longest %0300d\n", k);
+        for (int i = 0; i < 4000 && k == 0; i++) text_add(&t, "#%d\n", i);
+    }
+    put("12.txt", t.data, t.length);
     text_free(&t);
 }
 
@@ -126,6 +132,7 @@ START_TEST(the_size_of_shards_does_not_show)
         ck_assert(digest_equal(digest, digest_here()));
         ck_assert_int_eq(memcmp(&r.train, &first.train, sizeof r.train), 0);
         ck_assert_str_eq(r.longest, first.longest);
+        ck_assert_msg(strcmp(r.longest + strlen(texts), "/12.txt") == 0, "%s", r.longest); /* at its beginning */
         ck_assert_int_eq(count_segments(), 0);
     }
 }
@@ -332,6 +339,9 @@ START_TEST(duplicates_are_those_that_came_before)
         seen[k] = true;
     }
     ck_assert_int_gt(found, N / 4);
+    const bool zero_before = duplicates_add(d, (struct digest128){ 0, 0 });
+    ck_assert_int_eq(zero_before, seen[0]);
+    ck_assert(duplicates_add(d, (struct digest128){ 0, 0 })); /* a digest as any other */
     duplicates_close(d);
 }
 END_TEST
