@@ -124,6 +124,10 @@ static void one(struct fuzz *f)
 
 int main(int argc, char **argv)
 {
+    const struct normalize_step needs[] = { { .kind = NORMALIZE_NFC }, { .kind = NORMALIZE_REPLACE, .pattern = "a", .content = "" } };
+    struct normalizer *n;
+    if (normalizer_open(needs, 2, &n) == ST_LAUNCH) return 77; /* built without utf8proc or PCRE2 */
+    normalizer_close(n);
     const int fd = mkstemps(path, 5);
     if (fd < 0) return EXIT_FAILURE;
     (void)close(fd);

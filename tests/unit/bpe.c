@@ -388,6 +388,9 @@ END_TEST
 
 int main(void)
 {
+    struct split *needs;
+    if (split_open(&(struct split_step){ .pattern = "gpt2" }, 1, &needs) == ST_LAUNCH) return 77; /* built without PCRE2 */
+    split_close(needs);
     TCase *tc = tcase_create("bpe");
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, open_arena, close_arena);
