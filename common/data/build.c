@@ -152,7 +152,7 @@ static enum status step(struct encode *e)
     return ST_OK;
 }
 
-static bool finished(const struct encode *e) { return e->batch[e->now].unit < 0; }
+static bool finished(const struct encode *e) { return e->batch[e->now].unit < 0 && !e->batch[e->now].more; }
 
 /* All ranks meet once in a while, so that a failure of one ends all soon, and rank 0 knows how far they are. */
 static enum status encode_all(const struct comm *world, struct encode *e, data_progress_fn progress, void *context,

@@ -98,6 +98,27 @@ static void pass_line(struct reader *r, size_t with_end) { r->line = r->searched
 
 /* --- ranges ------------------------------------------------------------------------------------------------------------- */
 
+/* Forgets what is in memory and goes on to the byte at `to`, or to the end of the file. */
+static enum status pass_over(struct reader *r, int64_t to)
+{
+    int64_t passed;
+    const int64_t here = r->base + (int64_t)r->used;
+    TRY(packed_skip(r->packed, to - here, &passed));
+    r->base = here + passed;
+    r->used = r->line = r->searched = 0;
+    r->starts = false;
+    if (here + passed < to) r->at_end = true;
+    return ST_OK;
+}
+
+enum status reader_approach(struct reader *r, int64_t from, int64_t most, bool *there)
+{
+    const int64_t here = r->base + (int64_t)r->used;
+    CHECK(!r->open);
+    *there = r->at_end || from - 1 - here <= most;
+    return *there ? ST_OK : pass_over(r, here + most);
+}
+
 enum status reader_range(struct reader *r, int64_t from, int64_t until)
 {
     const int64_t line = r->base + (int64_t)r->line;
@@ -107,16 +128,10 @@ enum status reader_range(struct reader *r, int64_t from, int64_t until)
     if (from <= line) return ST_OK; /* it is the first line from there on: the range before ended with it, or with what began before it */
     r->starts = false;
     const int64_t before = from - 1; /* a line begins at `from` where this byte ends one */
-    if (before < r->base + (int64_t)r->used) {
+    if (before < r->base + (int64_t)r->used)
         r->line = r->searched = (size_t)(before - r->base);
-    } else {
-        int64_t passed;
-        const int64_t here = r->base + (int64_t)r->used;
-        TRY(packed_skip(r->packed, before - here, &passed));
-        r->base = here + passed;
-        r->used = r->line = r->searched = 0;
-        if (here + passed < before) r->at_end = true;
-    }
+    else
+        TRY(pass_over(r, before));
     size_t length, with_end = 0;
     bool exists;
     TRY(whole_line(r, &length, &with_end, &exists));

@@ -17,6 +17,9 @@ struct reader;
 enum status reader_open(const struct input *file, const struct cutter *cutter, int64_t most, struct reader **out) MUST_USE;
 /* From now on the records that begin in [from, until), where `from` is not below the end of the range before. Fails: as packed_read. */
 enum status reader_range(struct reader *r, int64_t from, int64_t until) MUST_USE;
+/* For a range far ahead: passes over at most `most` bytes on the way to it. *there: nothing is left to pass over before reader_range(from).
+ * Between ranges. Fails: as packed_read. */
+enum status reader_approach(struct reader *r, int64_t from, int64_t most, bool *there) MUST_USE;
 /* *found: false where the range has no more. Empty files and blank lines hold none. Fails: ST_DATA with the path, and the place of what is
  * broken or too long; what cutter_matches returns. */
 enum status reader_next(struct reader *r, struct record *out, bool *found) MUST_USE;

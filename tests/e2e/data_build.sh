@@ -88,6 +88,17 @@ same "$got" 6 "exit code where files may have 2 MB"
 [ ! -e two.h5 ] || fail "a file under the final name although it cannot be whole"
 rm -rf two.h5.building
 
+# more than 65,536 tokens: 32 bits each
+"$LAMINA" tokenizer train --vocab 300 --out small.json texts >/dev/null
+awk '/"id": 299,/ { sub(/}$/, "},"); print; for (i = 300; i < 70000; i++) printf "    {\"id\": %d, \"content\": \"<|x%d|>\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": true}%s\n", i, i, i < 69999 ? "," : ""; next } { print }' small.json >big.json
+echo 'the last of all: <|x69999|>' >wide.txt
+expect 0 ranks 2 "$LAMINA" data build --tokenizer big.json --out two.h5 wide.txt texts
+expect 0 "$LAMINA" data show two.h5
+says out '(uint32), vocabulary 70,000' 1
+"$LAMINA" data build --tokenizer big.json --out three.h5 wide.txt texts >/dev/null
+cmp two.h5 three.h5 || fail "other bytes with a vocabulary read from a file"
+rm -f two.h5
+
 # broken input
 head -c 300000 large.txt.gz >cut.txt.gz
 expect 4 ranks 2 "$LAMINA" data build --out two.h5 --document-start '^[a-z]' cut.txt.gz

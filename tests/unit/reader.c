@@ -135,6 +135,7 @@ static void ck_ranges(const struct input *f, struct cutter *cutter, int64_t size
     for (int64_t k = 0; !ends; k++) {
         struct reader *const own = r[k % ranks];
         ck_assert_int_lt(k * range, size + range);
+        for (bool there = false; !there;) ck_assert_int_eq(reader_approach(own, k * range, 1 + range / 3, &there), ST_OK);
         ck_assert_int_eq(reader_range(own, k * range, (k + 1) * range), ST_OK);
         for (;;) {
             ck_assert_int_eq(reader_next(own, &a, &found), ST_OK);

@@ -142,18 +142,18 @@ START_TEST(what_is_complete_is_taken_up)
 {
     struct data_built r;
     put_texts();
-    ck_assert_int_eq(build((struct data_build){ .shard_bytes = 10000 }, &r), ST_OK);
+    ck_assert_int_eq(build((struct data_build){ .shard_bytes = 2000 }, &r), ST_OK);
     const struct digest128 digest = digest_here();
     const int64_t all = r.train.text_bytes + r.valid.text_bytes;
-    static const char *const faults[] = { "build_segment@0:1", "build_segment@0:5", "build_segment@0:11", "build_join@0:1",
+    static const char *const faults[] = { "build_segment@0:1", "build_segment@0:60", "build_segment@0:100", "build_join@0:1",
                                           "build_publish@0:1" };
-    static const int complete[] = { 0, 4, 10, -1, -1 };
+    static const int complete[] = { 0, 59, 99, -1, -1 };
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         (void)unlink(out);
         (void)unlink(valid);
-        build_until(faults[i], 10000);
+        build_until(faults[i], 2000);
         if (complete[i] >= 0) ck_assert_int_eq(count_segments(), complete[i]);
-        ck_assert_int_eq(build((struct data_build){ .shard_bytes = 10000 }, &r), ST_OK);
+        ck_assert_int_eq(build((struct data_build){ .shard_bytes = 2000 }, &r), ST_OK);
         ck_assert(digest_equal(digest, digest_here()));
         ck_assert(complete[i] < 0 ? r.taken_up == all : complete[i] > 0 ? r.taken_up > 0 && r.taken_up < all : r.taken_up == 0);
     }

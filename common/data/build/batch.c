@@ -50,7 +50,7 @@ void batch_empty(struct batch *b)
     b->used = 0;
     b->n_records = b->n_tasks = 0;
     b->unit = -1;
-    b->begins = b->ends = b->last = false;
+    b->more = b->begins = b->ends = b->last = false;
 }
 
 void batch_close(struct batch *b)

@@ -18,7 +18,8 @@ struct batch {
     size_t used, cap;
     struct batch_record *record;
     int64_t n_records, cap_records;
-    int64_t unit, shard; /* which segment it belongs to; unit -1: none, there is no more work */
+    int64_t unit, shard; /* which segment it belongs to; unit -1: none, there is no more work but where `more` is set */
+    bool more;           /* nothing to encode yet: the reader is on its way through what others encode */
     bool begins, ends;   /* it is the first, the last batch of its segment */
     bool last;           /* where it ends one: no other shard of the unit follows */
     struct batch_task *task;

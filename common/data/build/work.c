@@ -3,6 +3,8 @@
 #include "common/data/packed.h"
 #include <string.h>
 
+enum { STEP_SHARDS = 8 }; /* passed over at one time: 32 MiB of text or more, a fraction of a second */
+
 struct work work_begin(const struct setting *s, const struct units *units, int rank, int ranks)
 {
     return (struct work){ .setting = s, .units = units, .rank = rank, .ranks = ranks, .unit = -1 };
@@ -81,6 +83,10 @@ static enum status enter(struct work *w, const struct unit *u, bool *beyond)
     if (w->reader == NULL) TRY(open_file(w, u->first));
     if (!u->cut) return ST_OK;
     const int64_t from = w->shard * w->units->shard_bytes;
+    bool there;
+    TRY(reader_approach(w->reader, from, STEP_SHARDS * w->units->shard_bytes, &there));
+    w->approaching = !there;
+    if (!there) return ST_OK;
     TRY(reader_range(w->reader, from, from + w->units->shard_bytes));
     *beyond = w->shard > 0 && reader_bytes(w->reader) >= 0 && reader_bytes(w->reader) <= from;
     return ST_OK;
@@ -93,11 +99,14 @@ static enum status next_shard(struct work *w)
     while (w->unit < w->units->n) {
         const struct unit *const u = &w->units->unit[w->unit];
         const int64_t next = !u->shared ? w->shard + 1 : w->shard < 0 ? w->rank : w->shard + w->ranks;
-        bool beyond = w->n_shards > 0 && next >= w->n_shards;
+        bool beyond = !w->approaching && w->n_shards > 0 && next >= w->n_shards;
         if (!beyond) {
-            w->shard = next;
-            if (complete(w, u)) continue;
+            if (!w->approaching) {
+                w->shard = next;
+                if (complete(w, u)) continue;
+            }
             TRY(enter(w, u, &beyond));
+            if (w->approaching) return ST_OK;
         }
         if (!beyond) {
             w->inside = w->begins = true;
@@ -132,7 +141,8 @@ enum status work_fill(struct work *w, struct batch *b)
 {
     batch_empty(b);
     if (!w->inside) TRY(next_shard(w));
-    if (w->unit >= w->units->n) return ST_OK;
+    b->more = w->approaching;
+    if (b->more || w->unit >= w->units->n) return ST_OK;
     b->unit = w->unit;
     b->shard = w->shard;
     b->begins = w->begins;

@@ -11,6 +11,7 @@ struct work {
     int rank, ranks;
     int64_t unit, shard; /* at hand; shard -1: the unit has just begun */
     int64_t n_shards;    /* of the unit; 0: not known yet */
+    bool approaching;    /* the reader is on its way to the shard at hand */
     bool inside, begins; /* a shard is being read; nothing of it was handed out */
     int64_t file;        /* of the inputs, the one that is open */
     struct reader *reader;
@@ -20,7 +21,8 @@ struct work {
 };
 
 struct work work_begin(const struct setting *s, const struct units *units, int rank, int ranks);
-/* Up to BATCH_BYTES of the shard at hand, or of the next one. b->unit is -1 where all is done. Fails: as reader_next. */
+/* Up to BATCH_BYTES of the shard at hand, or of the next one. b->unit is -1 where all is done; or where b->more is set, for a packed file
+ * is passed over in steps, so that a rank never keeps the others waiting for longer. Fails: as reader_next. */
 enum status work_fill(struct work *w, struct batch *b) MUST_USE;
 /* Bytes behind us, for progress. */
 double work_done(const struct work *w);
