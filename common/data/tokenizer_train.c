@@ -27,9 +27,10 @@ struct train {
     struct piece *reserved; /* by special token: the bytes whose symbol would be written like it; n = 0: none */
     struct learned learned;
     struct tokenizer_trained *result;
-    struct inputs *files;  /* of each input */
-    int64_t before, total; /* bytes of the files that are done, and of all */
-    int64_t left;          /* of the limit, in this input */
+    struct inputs *files;         /* of each input */
+    int64_t before, total;        /* bytes of the files that are done, and of all */
+    int64_t left;                 /* of the limit, in this input */
+    struct digest_stream *digest; /* of the text */
 };
 
 /* --- options ----------------------------------------------------------------------------------------------------------- */
@@ -133,6 +134,7 @@ static enum status prepare(const struct comm *world, struct arena *arena, struct
     TRY(find_files(arena, t));
     TRY(open_pattern(t));
     TRY(cutter_open(t->options->document_start, &t->cutter));
+    t->digest = digest_begin();
     return counter_open(t->split, comm_rank(world), comm_size(world), &t->counter);
 }
 
@@ -155,6 +157,8 @@ static enum status take_document(void *context, const unsigned char *document, i
     t->left -= n;
     t->result->documents += n > 0;
     t->result->bytes += n;
+    digest_add(t->digest, &n, sizeof n);
+    digest_add(t->digest, document, (size_t)n);
     TRY(counter_add(t->counter, document, n));
     return last ? ST_STOPPED : ST_OK;
 }
@@ -185,6 +189,14 @@ static enum status count_all(struct train *t)
 {
     for (int i = 0; i < t->options->n_inputs; i++) TRY(count_input(t, &t->files[i]));
     return counter_finish(t->counter);
+}
+
+/* Shares of different texts would leave parts out and count others twice, and nobody would know. */
+static enum status agree_on_text(const struct comm *world, struct train *t)
+{
+    const struct digest128 text = digest_end(t->digest);
+    t->digest = NULL;
+    return comm_same(world, "the text that was read", text);
 }
 
 /* --- the ranks' counts into one ---------------------------------------------------------------------------------------- */
@@ -324,11 +336,10 @@ static enum status write_file(const struct train *t)
     const int64_t wanted = o->vocab - LEARN_BYTES - o->n_special, found = t->learned.n_merges;
     if (found < wanted)
         FAIL(ST_DATA,
-             "the text is good for %lld entries and not for %lld: no pair of neighbours occurs %lld times any more after %lld merges; give "
-             "more "
-             "text, a smaller --vocab%s",
+             "the text is good for %lld entries and not for %lld: no pair of neighbours occurs %lld times after %lld merges; "
+             "give more text, or a smaller --vocab%s",
              (long long)(o->vocab - wanted + found), (long long)o->vocab, (long long)o->min_count, (long long)found,
-             o->min_count > 1 ? " or a smaller --min-count" : "");
+             o->min_count > 1 ? " or --min-count" : "");
     struct text file = { 0 };
     const struct bpe_file_write what = {
         .learned = &t->learned, .pattern = expression_of(o->pattern), .special = o->special, .n_special = o->n_special
@@ -345,6 +356,7 @@ static enum status train(const struct comm *world, struct arena *arena, struct t
     const double begin = clock_seconds();
     TRY_ALL(world, prepare(world, arena, t));
     TRY_ALL(world, count_all(t));
+    TRY(agree_on_text(world, t));
     TRY(sum_pieces(world, counter_pieces(t->counter)));
     const struct pieces_sum sum = pieces_sum(counter_pieces(t->counter));
     const double counted = clock_seconds();
@@ -370,6 +382,7 @@ enum status tokenizer_train(const struct comm *world, const struct tokenizer_tra
     for (int i = 0; i < options->n_special && t.reserved != NULL; i++) free((void *)(uintptr_t)t.reserved[i].bytes);
     free(t.reserved);
     learned_free(&t.learned);
+    if (t.digest != NULL) (void)digest_end(t.digest);
     counter_close(t.counter);
     cutter_close(t.cutter);
     split_close(t.split);

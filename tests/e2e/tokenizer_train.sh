@@ -66,3 +66,11 @@ printf 'abab' >least.txt
 refused 4 'good for 259 entries and not for 300' --vocab 300 --min-count 1 --out old.json least.txt
 head -c 200000 text.txt.gz >broken.gz
 refused 4 'broken.gz' --vocab 300 --out old.json text.txt broken.gz
+
+# ranks that see different files must not count halves of two texts
+mkdir d0 d1
+cp few.txt d0/in.txt
+sed 's/ and 7 / and 8 /' few.txt >d1/in.txt
+expect 10 ranks 2 sh -c "cd d\${OMPI_COMM_WORLD_RANK:-\${PMI_RANK:-0}} && $train 300 --out x.json in.txt"
+says err 'the text that was read is not the same on all ranks' 1
+[ ! -e d0/x.json ] || fail 'a vocabulary of two texts was written'
