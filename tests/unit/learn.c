@@ -235,6 +235,22 @@ START_TEST(little_text_gives_few_merges_and_no_failure)
 }
 END_TEST
 
+START_TEST(more_than_can_be_learned_from_is_refused_in_time)
+{
+    struct pieces p = { 0 }; /* sizes alone: nothing is laid out yet */
+    ck_assert_int_eq(learn_bound(&p), ST_OK);
+    p.shard[3] = (struct piece_table){ .n_bytes = (size_t)1 << 31, .used = 1 };
+    ck_assert_int_eq(learn_bound(&p), ST_DATA);
+    ck_assert_ptr_nonnull(strstr(status_text(), "bytes of different pieces"));
+    p.shard[3] = (struct piece_table){ .n_bytes = 1 << 20, .used = 1, .cap_bytes = (size_t)1 << 50 };
+    ck_assert_int_eq(learn_bound(&p), ST_IO);
+    ck_assert_ptr_nonnull(strstr(status_text(), " of memory: give less text"));
+    p.shard[3].cap_bytes = 1 << 20;
+    ck_assert_int_eq(learn_bound(&p), ST_OK);
+    ck_assert_int_eq(learn_memory(&p), (1 << 20) + 20 * ((1 << 20) + 2));
+}
+END_TEST
+
 START_TEST(reserved_bytes_become_no_symbol)
 {
     const struct piece kept[] = { { .bytes = (const unsigned char *)"abc", .n = 3 }, { .bytes = (const unsigned char *)"bb", .n = 2 } };
@@ -365,6 +381,7 @@ int main(void)
     tcase_add_test(tc, equal_counts_go_to_the_smaller_ids);
     tcase_add_test(tc, a_run_is_halved_from_the_left);
     tcase_add_test(tc, little_text_gives_few_merges_and_no_failure);
+    tcase_add_test(tc, more_than_can_be_learned_from_is_refused_in_time);
     tcase_add_test(tc, reserved_bytes_become_no_symbol);
     tcase_add_test(tc, merges_do_not_depend_on_threads_or_on_the_order_of_pieces);
     tcase_add_test(tc, tables_count_what_is_there);

@@ -11,7 +11,7 @@
  * pieces. Owns: until counter_close. */
 struct counter;
 enum status counter_open(const struct split *split, int rank, int ranks, struct counter **out) MUST_USE;
-/* One document. Fails: ST_IO (no memory), ST_DATA (more than `learn_most_bytes` of different pieces), what splitter_pieces returns. */
+/* One document. Fails: ST_IO (no memory), learn_bound's, what splitter_pieces returns. */
 enum status counter_add(struct counter *c, const unsigned char *document, int64_t n) MUST_USE;
 /* Counts what is still waiting. */
 enum status counter_finish(struct counter *c) MUST_USE;

@@ -1,13 +1,19 @@
 #include "learn.h"
 #include "common/base/check.h"
 #include "common/base/parallel.h"
+#include "common/base/str.h"
 #include "common/data/tokenizers/byte_letters.h"
 #include "learn_pairs.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Tasks are cut by these alone. */
 enum { TASK_PLACES = 1 << 15, TASK_CELLS = 1 << 18, PROGRESS_MERGES = 64 };
+
+/* Memory for each cell: itself, its piece, its places: one at first, and at most two more as each merge takes a cell away and makes two
+ * places. */
+enum { CELL_BYTES = 5 * sizeof(int32_t) };
 
 /* All pieces stand in one row of cells, with an EDGE before, between and behind them. A symbol of n bytes covers n cells: its id stands in
  * the first, -n in the last where n > 1, so that neighbours are found from both sides; a cell between holds something negative or stale. */
@@ -38,13 +44,31 @@ unsigned char learn_byte(int32_t id)
 
 /* --- laying out -------------------------------------------------------------------------------------------------------- */
 
-enum status learn_bound(const struct pieces *pieces)
+/* What is laid out of the pieces: their bytes, and an end of each. */
+static int64_t cells_of(const struct pieces *pieces)
 {
     int64_t n = 1;
     for (int i = 0; i < PIECE_SHARDS; i++) n += (int64_t)(pieces->shard[i].n_bytes + pieces->shard[i].used);
-    if (n > learn_most_bytes)
+    return n;
+}
+
+int64_t learn_memory(const struct pieces *pieces)
+{
+    int64_t slots = 0;
+    for (int i = 0; i < PIECE_SHARDS; i++) slots += (int64_t)piece_table_memory(&pieces->shard[i]);
+    return slots + CELL_BYTES * cells_of(pieces);
+}
+
+enum status learn_bound(const struct pieces *pieces)
+{
+    const int64_t machine = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), need = learn_memory(pieces);
+    char a[32], b[32];
+    if (cells_of(pieces) > learn_most_bytes)
         FAIL(ST_DATA, "the text has more than %lld bytes of different pieces: give less of it, or a pattern that cuts it into more pieces",
              (long long)learn_most_bytes);
+    if (need > machine)
+        FAIL(ST_IO, "learning from the different pieces of the text takes %s, and this machine has %s of memory: give less text",
+             str_bytes(a, sizeof a, (double)need), str_bytes(b, sizeof b, (double)machine));
     return ST_OK;
 }
 

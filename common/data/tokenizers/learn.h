@@ -42,7 +42,9 @@ struct learned {
     int64_t n_tokens; /* of all pieces, each as often as it occurs, after all merges */
 };
 
-/* Fails: ST_DATA where the pieces are more than learn_most_bytes. */
+/* Bytes that the pieces and learning from them take, but for pairs. */
+int64_t learn_memory(const struct pieces *pieces);
+/* Fails: ST_DATA where the pieces are more than learn_most_bytes; ST_IO where they need more memory than the machine has. */
 enum status learn_bound(const struct pieces *pieces) MUST_USE;
 
 /* In parallel; the same result at any number of threads and in any order of the pieces. Takes the pieces' memory as it goes: *pieces is

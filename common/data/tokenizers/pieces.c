@@ -89,6 +89,8 @@ void piece_table_free(struct piece_table *t)
     *t = (struct piece_table){ 0 };
 }
 
+size_t piece_table_memory(const struct piece_table *t) { return t->n_slots * sizeof *t->slots + t->cap_bytes; }
+
 bool piece_table_next(const struct piece_table *t, size_t *at, struct piece *out)
 {
     while (*at < t->n_slots && t->slots[*at].count == 0) ++*at;

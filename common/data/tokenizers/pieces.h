@@ -24,6 +24,7 @@ struct piece_table {
 bool piece_table_add(struct piece_table *t, struct piece p) MUST_USE;
 void piece_table_clear(struct piece_table *t); /* empty, memory kept */
 void piece_table_free(struct piece_table *t);
+size_t piece_table_memory(const struct piece_table *t); /* bytes it holds */
 /* Walks the pieces from *at = 0 in the order of the table, which means nothing; false after the last. They live until the next add. */
 bool piece_table_next(const struct piece_table *t, size_t *at, struct piece *out);
 
