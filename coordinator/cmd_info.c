@@ -56,7 +56,12 @@ static const struct {
 #ifdef LAMINA_HAVE_PCRE2
     { "PCRE2", true, "" },
 #else
-    { "PCRE2", false, "data build --document-start is refused" },
+    { "PCRE2", false, "--document-start and most tokenizer.json files are refused" },
+#endif
+#ifdef LAMINA_HAVE_UTF8PROC
+    { "utf8proc", true, "" },
+#else
+    { "utf8proc", false, "tokenizer.json files that normalize Unicode are refused" },
 #endif
 };
 
