@@ -33,7 +33,7 @@ static void tear_down(void)
 
 enum { OVERRIDES_MAX = 8 };
 #ifdef __SANITIZE_ADDRESS__
-enum { ANSWER_S = 10 }; /* seconds in which any text must be answered */
+enum { ANSWER_S = 10 }; /* processor seconds in which any text must be answered */
 #else
 enum { ANSWER_S = 1 };
 #endif
@@ -376,9 +376,9 @@ START_TEST(each_mistake_is_told_once_at_its_place)
 {
     const struct refused *bad = &refused[_i];
     char *yaml = edited(bad->old, bad->new);
-    const double start = clock_seconds();
+    const double start = clock_thread_seconds();
     (void)parse(yaml, NULL);
-    ck_assert_double_lt(clock_seconds() - start, ANSWER_S);
+    ck_assert_double_lt(clock_thread_seconds() - start, ANSWER_S);
     ck_assert_int_eq(fx.status, ST_CONFIG);
     ck_assert_msg(strncmp(fx.told.data, bad->place, strlen(bad->place)) == 0 && strstr(fx.told.data, bad->fragment) != NULL,
                   "'%s': expected %s...%s\nbut was told\n%s", bad->new, bad->place, bad->fragment, fx.told.data);
@@ -480,9 +480,9 @@ START_TEST(a_megabyte_of_unknown_keys_is_answered_within_a_second)
     }
     char *yaml = edited("    - {name: rest,   match: all}\n", rows.data);
     ck_assert_uint_lt(strlen(yaml), (size_t)1 << 20);
-    const double start = clock_seconds();
+    const double start = clock_thread_seconds();
     (void)parse(yaml, NULL);
-    ck_assert_double_lt(clock_seconds() - start, ANSWER_S);
+    ck_assert_double_lt(clock_thread_seconds() - start, ANSWER_S);
     ck_assert_ptr_nonnull(strstr(status_text(), ": 19800 problems;"));
     ck_assert_ptr_nonnull(strstr(fx.told.data, "\n... and 19750 more\n"));
     text_free(&rows);

@@ -185,9 +185,9 @@ START_TEST(hostile_texts_are_refused_within_a_second)
     char *text = malloc(n + 1);
     for (size_t i = 0; i < n; i++) text[i] = units[_i][i % length];
     text[n] = '\0';
-    const double start = clock_seconds();
+    const double start = clock_thread_seconds();
     (void)read_text(text);
-    ck_assert_double_lt(clock_seconds() - start, 1);
+    ck_assert_double_lt(clock_thread_seconds() - start, 1);
     ck_assert_msg(strstr(fx.told.data != NULL ? fx.told.data : "", told[_i]) != NULL, "%s", fx.told.data);
     free(text);
 }
