@@ -15,7 +15,7 @@ expect 2 ranks 3 "$LAMINA" train
 says err 'an argument is missing' 1 # once, not three times
 
 expect 0 "$LAMINA" --help
-for command in check plan train eval generate report sweep show verify hash diff 'data build' 'data show' 'optim list' 'optim show' 'optim try' info bench reference; do
+for command in check plan train eval generate report sweep show verify hash diff export 'tokenizer train' 'tokenizer encode' 'tokenizer decode' 'tokenizer show' 'data build' 'data show' 'optim list' 'optim show' 'optim try' info bench reference; do
     says out "  $command "
     # shellcheck disable=SC2086  # two words
     expect 0 "$LAMINA" $command --help
