@@ -1,5 +1,6 @@
 /* The only place that ends the process. What must happen before any library looks at the environment stands here. */
 #include "common/base/parallel.h"
+#include "common/comm/comm.h"
 #include "common/math/product.h"
 #include "coordinator/commands.h"
 #include <stdlib.h>
@@ -17,6 +18,8 @@ static void restart_for_openblas(char *argv[])
 int main(int argc, char *argv[])
 {
     restart_for_openblas(argv);
+    const int ended = comm_guard(); /* before there are threads: it may fork */
+    if (ended >= 0) return ended;
     (void)setenv("HDF5_USE_FILE_LOCKING", "BEST_EFFORT", 0); /* many cluster file systems have no locks */
     parallel_init();
     return status_exit_code(commands_run(argc, argv));

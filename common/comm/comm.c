@@ -19,7 +19,7 @@ static const struct {
 };
 
 /* A launcher and an MPI library that do not know each other start N worlds of one rank, and all would write the same run. */
-static enum status check_promise(int size)
+static enum status check_promise(int size, int mine)
 {
     for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
         const char *promised = getenv(promises[i].size), *rank = getenv(promises[i].rank);
@@ -27,10 +27,10 @@ static enum status check_promise(int size)
         if (promised == NULL || str_to_i64(promised, &n_promised) != ST_OK) continue; /* not a launcher's doing */
         if (n_promised <= size) return ST_OK;
         /* every one of these worlds has a rank 0, and one sentence is enough */
-        log_mute(rank != NULL && str_to_i64(rank, &number) == ST_OK && number != 0);
+        log_mute(mine != 0 || (rank != NULL && str_to_i64(rank, &number) == ST_OK && number != 0));
         FAIL(ST_LAUNCH,
              "the launcher started %s ranks (%s), but MPI joined %d of them into a world: use the launcher of %s (its mpirun; under Slurm: "
-             "srun --mpi=pmix)",
+             "srun --mpi=pmix, in batch scripts LAMINA_PMI)",
              promised, promises[i].size, size, comm_library());
     }
     return ST_OK;
@@ -88,13 +88,12 @@ static struct comm *group_of(MPI_Comm mpi)
 enum status comm_start(struct comm **world)
 {
     int provided = MPI_THREAD_SINGLE;
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
-        FAIL(ST_LAUNCH, "MPI did not start; launch with its own mpirun, or under Slurm with srun --mpi=pmix");
+    TRY(comm_guarded_init(&provided));
     check_on_failure(comm_abort);
     struct comm *comm = group_of(MPI_COMM_WORLD);
     comm->world = true;
     log_mute(comm->rank != 0);
-    enum status s = check_promise(comm->size);
+    enum status s = check_promise(comm->size, comm->rank);
     if (s == ST_OK) s = read_deadline();
     if (s == ST_OK && provided < MPI_THREAD_FUNNELED)
         s = status_fail(ST_LAUNCH, __FILE__, __LINE__, "%s was built without thread support (MPI_THREAD_FUNNELED)", comm_library());

@@ -24,8 +24,12 @@ struct comm_process {
     int64_t bytes[COMM_PHASES];
     double deadline_s;
     size_t piece_bytes; /* most bytes of one MPI call */
+    int guard;          /* where comm_guard's parent listens; 0: there is none */
 };
 extern struct comm_process comm_process;
+
+/* MPI_Init_thread, under the eyes of comm_guard's parent where there is one. Fails: ST_LAUNCH. */
+enum status comm_guarded_init(int *provided) MUST_USE;
 
 /* An MPI call failed: no peer can be told any more, so the world ends. call names it. */
 void comm_check(int mpi_code, const char *call, enum comm_phase phase);
