@@ -31,6 +31,7 @@ const struct command *const command_table[] = {
     &command_optim_try,
     &command_info,
     &command_bench,
+    &command_slurm,
     &command_reference,
     NULL,
 };

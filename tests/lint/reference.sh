@@ -1,5 +1,6 @@
 #!/bin/sh
-# reference.sh LAMINA [--fix]: configs/REFERENCE.md and the generated part of worker/optim/README.md are what the tables say today.
+# reference.sh LAMINA [--fix]: configs/REFERENCE.md, the generated part of worker/optim/README.md and slurm/train.sbatch are what the program
+# says today.
 set -eu
 lamina=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cd "$(dirname "$0")/../.."
@@ -23,6 +24,8 @@ current() {
 
 "$lamina" reference >"$work/reference"
 current configs/REFERENCE.md "$work/reference"
+"$lamina" slurm >"$work/train.sbatch"
+current slurm/train.sbatch "$work/train.sbatch"
 
 # Between the markers stands the table; what is around them stays.
 "$lamina" reference --optimizers >"$work/table"
