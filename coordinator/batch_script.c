@@ -162,9 +162,10 @@ static const char shell_collect_before[] = "code=0\n"
                                            "until=\n"
                                            "\n";
 
-/* A signal ends the wait early, so it is taken up again. */
+/* --wait: ranks that lost one would wait for it until their own deadline; --kill-on-bad-exit would cut those off that end with 75 a moment
+ * after the first. A signal ends the shell's wait early, so it is taken up again. */
 static const char shell_run[] = "[ \"$signals\" -eq 0 ] || requeue\n"
-                                "srun --mpi=\"${LAMINA_PMI:-pmix}\" --cpus-per-task=\"$OMP_NUM_THREADS\" \"${command[@]}\" &\n"
+                                "srun --mpi=\"${LAMINA_PMI:-pmix}\" --cpus-per-task=\"$OMP_NUM_THREADS\" --wait=60 \"${command[@]}\" &\n"
                                 "step=$!\n"
                                 "code=0\n"
                                 "wait \"$step\" || code=$?\n"

@@ -10,6 +10,8 @@ sed -i 's/every: 4,/every: 1000,/' tiny.yaml
 expect 0 ranks 1 "$LAMINA" train tiny.yaml run.name=reference # the same bits at any number of ranks, and the quickest
 digest=$(digest_of out)
 [ -n "$digest" ] || fail "no digest"
+expect 0 ranks 1 "$LAMINA" train tiny.yaml run.name=short run.steps=15
+short=$(digest_of out)
 
 # --- the time's real end, in the background of all that follows: it comes after half a minute ---
 expect 0 sbatch --parsable --time=1 --signal=B:USR1@60 "$train" tiny.yaml run.name=timed run.steps=1000000
@@ -22,10 +24,10 @@ for user in $(users); do
     cd "$user"
 
     # --- four ranks on two nodes ---
-    expect 0 as "$user" sbatch --parsable --nodes=2 --ntasks=4 --cpus-per-task=2 "$train" tiny.yaml run.name=plain
+    expect 0 as "$user" sbatch --parsable --nodes=2 --ntasks=4 --cpus-per-task=2 "$train" tiny.yaml run.name=plain run.steps=15
     job=$(cat out)
     ended "$job" COMPLETED 0
-    same "$(digest_of "slurm-$job.out")" "$digest" "digest under srun"
+    same "$(digest_of "slurm-$job.out")" "$short" "digest under srun"
     says "slurm-$job.out" '4 ranks × 2 threads' 1
     same "$(grep -o '"n[1-4]"' runs/plain/run.json | sort -u | wc -l)" 2 "nodes of the run"
     same "$(stat -c %U runs/plain/run.json)" "$user" "who owns the run"
@@ -69,7 +71,7 @@ says runs/second/events.jsonl '"event":"complete"' 1
 until_step runs/cancelled/metrics.jsonl 2
 scancel "$cancelled"
 ended "$cancelled" CANCELLED 75
-says runs/cancelled/events.jsonl 'asked to stop by TERM' 1
+grep -q 'asked to stop by .*TERM' runs/cancelled/events.jsonl || fail "TERM did not reach the ranks"
 expect 0 "$LAMINA" verify cancelled
 
 ended "${grid}_0" COMPLETED 0
@@ -81,13 +83,13 @@ same "$(cut -c 1-32 out | sort -u | wc -l)" 1 "digests of the sweep's point and 
 
 # --- a rendered script, from elsewhere and to elsewhere; further words count ---
 mkdir "$cluster/elsewhere" "$cluster/runs elsewhere"
-expect 0 "$LAMINA" slurm tiny.yaml --nodes 2 --tasks 4 --threads 1 --time 10 "run.folder=$cluster/runs elsewhere"
+expect 0 "$LAMINA" slurm tiny.yaml --nodes 2 --tasks 4 --threads 1 --time 10 "run.folder=$cluster/runs elsewhere" run.steps=15
 cp out "$cluster/elsewhere/job.sbatch"
 cd "$cluster/elsewhere"
 expect 0 sbatch --parsable job.sbatch run.name=rendered
 job=$(cat out)
 ended "$job" COMPLETED 0
-same "$(digest_of "slurm-$job.out")" "$digest" "digest of the rendered job"
+same "$(digest_of "slurm-$job.out")" "$short" "digest of the rendered job"
 says "$cluster/runs elsewhere/rendered/events.jsonl" '"event":"complete"' 1
 same "$(field "$job" NumTasks)" 4 "tasks asked for"
 [ ! -e runs ] && [ ! -e ../work/runs/rendered ] || fail "a run is where it should not be"
