@@ -42,12 +42,13 @@ static struct process process_read(long long pid)
 static struct holder me(void)
 {
     struct holder h = { .pid = getpid() };
-    const char *node = getenv("SLURMD_NODENAME"), *job = getenv("SLURM_JOB_ID");
+    const char *node = getenv("SLURMD_NODENAME"), *job = getenv("SLURM_JOB_ID"), *restarts = getenv("SLURM_RESTART_COUNT");
     if (node != NULL)
         (void)snprintf(h.host, sizeof h.host, "%s", node);
     else
         (void)gethostname(h.host, sizeof h.host - 1);
-    (void)snprintf(h.job, sizeof h.job, "%s", job != NULL ? job : "-");
+    (void)snprintf(h.job, sizeof h.job, "%s%s%s", job != NULL ? job : "-", job != NULL && restarts != NULL ? "/" : "",
+                   job != NULL && restarts != NULL ? restarts : ""); /* "77", and "77/1" when requeued */
     h.started = process_read(h.pid).started;
     return h;
 }
@@ -73,6 +74,15 @@ static bool gone(const struct holder *h)
     if (kill((pid_t)h->pid, 0) != 0 && errno == ESRCH) return true;
     const struct process p = process_read(h->pid);
     return p.state == 'Z' || p.state == 'X' || (h->started != 0 && p.started != 0 && p.started != h->started);
+}
+
+/* Was this job requeued since? Slurm does that when it has ended what the job was, or has given up its node: who died there cannot unlock.
+ */
+static bool is_earlier_start(const struct holder *h, const struct holder *us)
+{
+    const size_t n = strcspn(us->job, "/");
+    if (us->job[n] == '\0' || strncmp(h->job, us->job, n) != 0 || (h->job[n] != '\0' && h->job[n] != '/')) return false;
+    return strtol(h->job + n + (h->job[n] == '/'), NULL, 10) < strtol(us->job + n + 1, NULL, 10);
 }
 
 /* true: the lock is ours. false with ST_OK: somebody has it. */
@@ -120,14 +130,18 @@ enum status lock_take(const char *folder, struct text *said)
             (void)usleep(100000);
             continue;
         }
-        if (strcmp(h.host, us.host) != 0)
+        const bool earlier = is_earlier_start(&h, &us);
+        if (strcmp(h.host, us.host) != 0 && !earlier)
             FAIL(ST_BUSY, "%s: process %lld on %s (job %s) holds this run; if it is dead, remove %s and run again", folder, h.pid, h.host,
                  h.job, path);
-        if (!gone(&h))
+        if (!earlier && !gone(&h))
             FAIL(ST_BUSY, "%s: process %lld on this host (job %s) is working in this run; wait for it, or stop it with kill -USR1 %lld",
                  folder, h.pid, h.job, h.pid);
         TRY(take_over(path, &h));
-        text_add(said, "took over the lock of process %lld, which is gone", h.pid);
+        if (earlier)
+            text_add(said, "took over the lock of process %lld on %s, from an earlier start of this job", h.pid, h.host);
+        else
+            text_add(said, "took over the lock of process %lld, which is gone", h.pid);
     }
     FAIL(ST_BUSY, "%s: cannot be read or changes hands all the time; if no process works in this run, remove it", path);
 }

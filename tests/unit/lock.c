@@ -27,12 +27,13 @@ static void teardown(void)
     text_free(&said);
 }
 
-static void write_lock(const char *host, long pid)
+static void write_lock_of(const char *host, long pid, const char *job)
 {
     char line[256];
-    const int n = snprintf(line, sizeof line, "host %s\npid %ld\nstarted 1\njob 77\n", host, pid);
+    const int n = snprintf(line, sizeof line, "host %s\npid %ld\nstarted 1\njob %s\n", host, pid, job);
     ck_assert_int_eq(file_replace(path, line, (size_t)n), ST_OK);
 }
+static void write_lock(const char *host, long pid) { write_lock_of(host, pid, "77"); }
 static const char *this_host(void)
 {
     static char host[256];
@@ -104,6 +105,28 @@ START_TEST(another_host_is_refused_with_the_remedy)
 }
 END_TEST
 
+START_TEST(a_requeued_job_takes_over_from_its_earlier_start_alone)
+{
+    static const struct {
+        const char *holder, *job, *restarts;
+        enum status want;
+    } rows[] = {
+        { "77", "77", "1", ST_OK },     { "77/1", "77", "2", ST_OK },  { "77/1", "77", "10", ST_OK }, { "77/1", "77", "1", ST_BUSY },
+        { "77/2", "77", "1", ST_BUSY }, { "77", "77", NULL, ST_BUSY }, { "77", "77", "0", ST_BUSY },  { "777", "77", "1", ST_BUSY },
+        { "7", "77", "1", ST_BUSY },    { "-", "77", "1", ST_BUSY },   { "77", NULL, "1", ST_BUSY },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        unsetenv("SLURM_JOB_ID");
+        unsetenv("SLURM_RESTART_COUNT");
+        if (rows[i].job != NULL) setenv("SLURM_JOB_ID", rows[i].job, 1);
+        if (rows[i].restarts != NULL) setenv("SLURM_RESTART_COUNT", rows[i].restarts, 1);
+        write_lock_of("dead-node", 12, rows[i].holder);
+        ck_assert_msg(lock_take(folder, &said) == rows[i].want, "row %zu", i);
+    }
+    ck_assert_ptr_nonnull(strstr(said.data, "process 12 on dead-node, from an earlier start of this job"));
+}
+END_TEST
+
 START_TEST(an_unreadable_lock_is_refused)
 {
     ck_assert_int_eq(file_replace(path, "", 0), ST_OK);
@@ -121,6 +144,7 @@ int main(void)
     tcase_add_test(t, a_holder_that_died_but_was_not_collected_is_taken_over);
     tcase_add_test(t, a_recycled_pid_is_not_the_holder);
     tcase_add_test(t, another_host_is_refused_with_the_remedy);
+    tcase_add_test(t, a_requeued_job_takes_over_from_its_earlier_start_alone);
     tcase_add_test(t, an_unreadable_lock_is_refused);
     Suite *s = suite_create("lock");
     suite_add_tcase(s, t);
