@@ -47,7 +47,7 @@ static enum status start(char *const argv[], int null, int log, const int report
 enum status child_start(char *const argv[], const char *log, struct child *out)
 {
     int report[2] = { -1, -1 };
-    const int file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
+    const int file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     if (file < 0) FAIL(ST_IO, "%s: cannot be opened: %s", log, strerror(errno));
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     enum status s;

@@ -8,33 +8,14 @@
 
 enum status file_append(const char *path, const char *bytes, size_t n)
 {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666); /* nor wait for a pipe */
     if (fd < 0) FAIL(ST_IO, "%s: cannot be opened: %s", path, strerror(errno));
     const enum status s = file_write(fd, path, bytes, n);
     (void)close(fd);
     return s;
 }
 
-static enum status read_stream(FILE *f, const char *path, size_t most, struct text *out)
-{
-    char block[16384];
-    size_t n;
-    while ((n = fread(block, 1, sizeof block, f)) > 0) {
-        if (out->length + n > most) FAIL(ST_IO, "%s: larger than %zu bytes", path, most);
-        text_add_bytes(out, block, n);
-    }
-    if (ferror(f)) FAIL(ST_IO, "%s: cannot be read", path);
-    return ST_OK;
-}
-
-enum status file_read(const char *path, size_t most, struct text *out)
-{
-    FILE *f = fopen(path, "re");
-    if (f == NULL) FAIL(ST_IO, "%s: %s", path, strerror(errno));
-    const enum status s = read_stream(f, path, most, out);
-    (void)fclose(f);
-    return s;
-}
+enum status file_read(const char *path, size_t most, struct text *out) { return file_load(path, ST_IO, (int64_t)most, out); }
 
 bool file_exists(const char *path)
 {

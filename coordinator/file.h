@@ -10,7 +10,7 @@ enum { PATH_BYTES = 4096 }; /* paths are built in buffers of this size; a longer
 
 /* Append n bytes with one write (O_NOFOLLOW), creating the file. Fails: ST_IO. */
 enum status file_append(const char *path, const char *bytes, size_t n) MUST_USE;
-/* The whole file, at most `most` bytes. Fails: ST_IO. */
+/* The whole of a plain file, at most `most` bytes. Fails: ST_IO. */
 enum status file_read(const char *path, size_t most, struct text *out) MUST_USE;
 bool file_exists(const char *path);
 /* Working directory before a relative path. Fails: ST_IO when it does not fit. */

@@ -2,6 +2,7 @@
 #include "coordinator/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,8 +57,10 @@ static struct holder me(void)
 static bool holder_read(const char *path, struct holder *out)
 {
     struct text text = { 0 };
-    const bool good = file_read(path, 4096, &text) == ST_OK && text.length > 0 &&
-                      sscanf(text.data, "host %255s\npid %lld\nstarted %lld\njob %63s", out->host, &out->pid, &out->started, out->job) == 4;
+    const bool good =
+        file_read(path, 4096, &text) == ST_OK && text.length > 0 &&
+        sscanf(text.data, "host %255s\npid %lld\nstarted %lld\njob %63s", out->host, &out->pid, &out->started, out->job) == 4 &&
+        out->pid > 0 && out->pid <= INT_MAX; /* others mean whole groups to kill(2) */
     text_free(&text);
     return good;
 }

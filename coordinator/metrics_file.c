@@ -1,14 +1,15 @@
 #include "metrics_file.h"
 #include "common/base/check.h"
 #include "coordinator/file.h"
-#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LINE_MOST = 1 << 20 };
+static const int64_t metrics_most = INT64_C(4) << 30; /* ten million steps; a hole as large as a disk is none of ours */
 
 json_t *metrics_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
@@ -62,8 +63,14 @@ static enum status each_line(const char *path, take_fn take, void *context, stru
 {
     *unread = (struct metrics_unread){ 0 };
     if (!file_exists(path)) return ST_OK;
-    FILE *f = fopen(path, "re");
-    if (f == NULL) FAIL(ST_IO, "%s: %s", path, strerror(errno));
+    int fd;
+    int64_t bytes;
+    TRY(file_open(path, ST_IO, &fd, &bytes));
+    FILE *const f = bytes <= metrics_most ? fdopen(fd, "r") : NULL;
+    if (f == NULL) {
+        (void)close(fd);
+        FAIL(ST_IO, "%s: is larger than %lld bytes, or cannot be read", path, (long long)metrics_most);
+    }
     const enum status s = each_of(f, path, take, context, unread);
     (void)fclose(f);
     return s;

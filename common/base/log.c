@@ -29,7 +29,9 @@ static void write_all(int fd, const char *bytes, size_t n)
 static void say(const char *prefix, const char *message)
 {
     char when[24];
-    struct text line = { 0 };
+    struct text line = { 0 }, shown = { 0 };
+    text_add_printable(&shown, message, strlen(message)); /* it may quote a file: names, text, numbers of any kind */
+    message = shown.data != NULL ? shown.data : "";
     (void)pthread_mutex_lock(&lock);
     if (!muted) {
         text_add(&line, "lamina: %s%s\n", prefix, message);
@@ -42,6 +44,7 @@ static void say(const char *prefix, const char *message)
     }
     (void)pthread_mutex_unlock(&lock);
     text_free(&line);
+    text_free(&shown);
 }
 
 static void say_formatted(const char *prefix, const char *format, va_list args)
@@ -87,7 +90,7 @@ enum status log_to(const char *path)
 {
     int opened = -1;
     if (path != NULL) {
-        opened = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+        opened = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
         if (opened < 0) FAIL(ST_IO, "%s: this log cannot be opened: %s", path, strerror(errno));
     }
     (void)pthread_mutex_lock(&lock);

@@ -3,8 +3,6 @@
 #include "common/comm/agree.h"
 #include "folder.h"
 #include "manifest.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,8 +26,9 @@ static enum status digest_range(int fd, const char *path, enum status bad, int64
 static enum status digest_share(const char *path, enum status bad, int64_t bytes, int64_t first, int64_t last, struct digest128 *out)
 {
     if (first >= last) return ST_OK;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) FAIL(bad, "%s: cannot be opened: %s", path, strerror(errno));
+    int fd;
+    int64_t ignored;
+    TRY(file_open(path, bad, &fd, &ignored));
     const enum status s = digest_range(fd, path, bad, bytes, first, last, out);
     (void)close(fd);
     return s;

@@ -10,6 +10,45 @@
 
 enum { PATH_BYTES = 1300, CALL_BYTES = 1 << 30 }; /* one read or write moves at most 1 GiB */
 
+enum status file_open(const char *path, enum status bad, int *fd, int64_t *bytes)
+{
+    struct stat info;
+    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); /* not to wait for the writer of a pipe */
+    if (*fd < 0) FAIL(bad, "%s: cannot be opened: %s", path, strerror(errno));
+    const bool plain = fstat(*fd, &info) == 0 && S_ISREG(info.st_mode);
+    if (!plain) {
+        (void)close(*fd);
+        *fd = -1;
+        FAIL(bad, "%s: is not a plain file", path);
+    }
+    *bytes = (int64_t)info.st_size;
+    return ST_OK;
+}
+
+static enum status load(int fd, const char *path, enum status bad, int64_t most, struct text *out)
+{
+    char part[1 << 14];
+    for (;;) {
+        const ssize_t n = read(fd, part, sizeof part);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) FAIL(bad, "%s: cannot be read: %s", path, strerror(errno));
+        if (n == 0) return ST_OK;
+        if ((int64_t)out->length + n > most) FAIL(bad, "%s: is larger than %lld bytes", path, (long long)most);
+        text_add_bytes(out, part, (size_t)n);
+    }
+}
+
+enum status file_load(const char *path, enum status bad, int64_t most, struct text *out)
+{
+    int fd;
+    int64_t bytes;
+    TRY(file_open(path, bad, &fd, &bytes));
+    const enum status s = bytes > most ? status_fail(bad, __FILE__, __LINE__, "%s: is larger than %lld bytes", path, (long long)most)
+                                       : load(fd, path, bad, most, out);
+    (void)close(fd);
+    return s;
+}
+
 enum status file_make(const char *path)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666); /* the user's umask decides */
@@ -159,6 +198,7 @@ enum status folder_remove(const char *path)
 {
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) return ST_OK;
+    if (fd < 0 && (errno == ELOOP || errno == ENOTDIR) && unlink(path) == 0) return ST_OK;
     DIR *const folder = fd < 0 ? NULL : fdopendir(fd);
     if (folder == NULL) FAIL(ST_IO, "%s: cannot be removed: %s", path, strerror(errno));
     const enum status s = remove_files(folder, path);

@@ -2,11 +2,16 @@
 #ifndef LAMINA_STORE_FOLDER_H
 #define LAMINA_STORE_FOLDER_H
 
-#include "common/base/status.h"
+#include "common/base/str.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* An existing file for reading, and its size: a plain one (through links); a pipe or a device is refused and not waited for. Owns: *fd
+ * until close(2). Fails: bad. */
+enum status file_open(const char *path, enum status bad, int *fd, int64_t *bytes) MUST_USE;
+/* All of a plain file of at most `most` bytes. Fails: bad. */
+enum status file_load(const char *path, enum status bad, int64_t most, struct text *out) MUST_USE;
 /* A new, empty file: never an existing one, never through a link. Fails: ST_IO. */
 enum status file_make(const char *path) MUST_USE;
 /* Blocks for the whole file, allocated now (fallocate). A file system that cannot is asked for its free space instead (10 % margin), and
@@ -25,7 +30,8 @@ enum status file_write_at(int fd, const char *path, int64_t offset, const void *
 
 /* Missing folders on the way are made, like mkdir -p. Fails: ST_IO. */
 enum status folder_make(const char *path) MUST_USE;
-/* The plain files in a folder and the folder itself; a subfolder inside is an error. A missing folder is fine. Fails: ST_IO. */
+/* The plain files in a folder and the folder itself; a subfolder inside is an error. Of a link, or a file, the name goes and nothing else.
+ * A missing folder is fine. Fails: ST_IO. */
 enum status folder_remove(const char *path) MUST_USE;
 /* path without its last part, "." where there is none. */
 char *folder_of(const char *path, char *out, size_t size);

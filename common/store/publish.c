@@ -62,7 +62,9 @@ static enum status begin(const char *ckpt, int64_t step)
     if (strlen(ckpt) + NAME_BYTES >= H5_PATH - NAME_BYTES) FAIL(ST_IO, "the path %.60s... is too long for a checkpoint", ckpt);
     TRY(folder_remove(step_folder(ckpt, step, ".tmp", temporary)));
     TRY(folder_remove(step_folder(ckpt, step, ".old", old)));
-    return folder_make(temporary);
+    TRY(folder_make(ckpt));
+    if (mkdir(temporary, 0777) != 0) FAIL(ST_IO, "%s: cannot be created: %s", temporary, strerror(errno)); /* never one that is there */
+    return ST_OK;
 }
 
 enum status publish_begin(const struct comm *comm, const char *ckpt, int64_t step)
@@ -221,24 +223,22 @@ static enum status compare(const char *folder, const struct manifest *m, const s
     return s;
 }
 
-/* The manifest's text, read once and handed to all ranks. */
-static enum status load_manifest(const char *path, struct text *out)
+/* The manifest's text, read once and handed to all ranks. It has 40 bytes for 4 MiB of state.h5, and less for a dataset than its header has
+ * there: one larger than its state is not parsed. */
+static enum status load_manifest(const char *folder, const char *path, struct text *out)
 {
-    enum { MANIFEST_MOST = 256 << 20 }; /* a state of 30 TiB */
+    static const int64_t most = 64 << 20, always = 1 << 20; /* 64 MiB: a state of 6 TiB */
+    char state[H5_PATH];
     int64_t bytes;
-    TRY(file_bytes(path, ST_DAMAGED, &bytes));
-    FILE *const f = bytes <= MANIFEST_MOST ? fopen(path, "rb") : NULL;
-    if (f == NULL) FAIL(ST_DAMAGED, "%s: is too large or not readable", path);
-    char part[4096];
-    for (size_t n = fread(part, 1, sizeof part, f); n > 0; n = fread(part, 1, sizeof part, f)) text_add_bytes(out, part, n);
-    (void)fclose(f);
-    return ST_OK;
+    TRY(file_bytes(inside(folder, "state.h5", state), ST_DAMAGED, &bytes));
+    return file_load(path, ST_DAMAGED, bytes < most - always ? always + bytes : most, out);
 }
 
-static enum status share_manifest(const struct comm *comm, struct arena *arena, const char *path, char **text, size_t *n)
+static enum status share_manifest(const struct comm *comm, struct arena *arena, const char *folder, const char *path, char **text,
+                                  size_t *n)
 {
     struct text loaded = { 0 };
-    const enum status s = comm_agree(comm, comm_rank(comm) == 0 ? load_manifest(path, &loaded) : ST_OK);
+    const enum status s = comm_agree(comm, comm_rank(comm) == 0 ? load_manifest(folder, path, &loaded) : ST_OK);
     *n = loaded.length;
     enum status sent = s ? s : comm_broadcast(comm, COMM_CONTROL, n, sizeof *n, 0);
     if (!sent) {
@@ -248,6 +248,16 @@ static enum status share_manifest(const struct comm *comm, struct arena *arena, 
     }
     text_free(&loaded);
     return sent;
+}
+
+/* A checkpoint that was copied elsewhere may have any name; one that is named as a step is of that step. */
+static enum status check_step(const char *folder, const struct manifest *m)
+{
+    const char *const slash = strrchr(folder, '/');
+    int64_t step;
+    if (parse_name(slash != NULL ? slash + 1 : folder, &step) && step != m->step)
+        FAIL(ST_DAMAGED, "%s/manifest.json: is of step %" PRId64 ", and the folder's name says another", folder, m->step);
+    return ST_OK;
 }
 
 static enum status check_size(const char *path, const struct manifest *m)
@@ -265,8 +275,9 @@ static enum status verify(const struct comm *comm, struct arena *arena, const ch
     size_t n = 0;
     struct manifest m;
     if (strlen(folder) + NAME_BYTES >= H5_PATH) FAIL(ST_DAMAGED, "the path %.60s... is too long for a checkpoint", folder);
-    TRY(share_manifest(comm, arena, inside(folder, "manifest.json", path), &text, &n));
+    TRY(share_manifest(comm, arena, folder, inside(folder, "manifest.json", path), &text, &n));
     TRY_ALL(comm, manifest_parse(arena, path, text, n, &m));
+    TRY(check_step(folder, &m)); /* equal on all ranks */
     TRY_ALL(comm, check_size(inside(folder, "state.h5", path), &m));
     struct digest128 *const found = arena_place_n(arena, (size_t)m.n_blocks, sizeof *found);
     TRY(blocks_digest(comm, path, ST_DAMAGED, m.bytes, found));
