@@ -5,8 +5,6 @@
 #include "common/store/folder.h"
 #include "common/store/h5.h"
 #include "private.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +89,7 @@ static enum status read_headers(const char *path, struct tokens *t, struct h5_da
     TRY(h5_open(path, ST_DATA, &f));
     enum status s = read_attributes(&f, t);
     if (!s) s = read_datasets(&f, t, starts);
+    if (!s) t->fd = h5_keep_descriptor(&f);
     h5_drop(&f);
     return s;
 }
@@ -126,8 +125,6 @@ enum status tokens_open(const char *path, bool verify, struct tokens *out)
     if ((size_t)snprintf(out->path, sizeof out->path, "%s", path) >= sizeof out->path)
         FAIL(ST_DATA, "the path %.60s... is longer than %zu bytes", path, sizeof out->path - 1);
     TRY(read_headers(path, out, &starts));
-    out->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (out->fd < 0) FAIL(ST_DATA, "%s: cannot be opened: %s", path, strerror(errno));
     const enum status s = verify ? verify_content(out, &starts) : ST_OK;
     if (s) tokens_close(out);
     return s;

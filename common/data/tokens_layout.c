@@ -76,7 +76,7 @@ static enum status find(const char *path, struct token_places *out, int64_t *byt
     TRY(h5_open(path, ST_IO, &f));
     enum status s = h5_find(&f, TOKENS_DATASET, &tokens);
     if (!s) s = h5_find(&f, TOKENS_DOCUMENTS, &starts);
-    *bytes = f.bytes;
+    *bytes = h5_end(&f);
     h5_drop(&f);
     *out = (struct token_places){ .tokens = tokens.offset, .starts = starts.offset };
     return s;

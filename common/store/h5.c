@@ -1,12 +1,10 @@
 #define LAMINA_STORE
 #include "common/base/check.h"
 #include "private.h"
-#include <errno.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are read and written as memory has them: little-endian");
 
@@ -117,17 +115,11 @@ static hid_t create_access(const void *mpi)
     return access;
 }
 
-static enum status set_path(struct h5 *f, const char *path)
-{
-    if ((size_t)snprintf(f->path, sizeof f->path, "%s", path) >= sizeof f->path)
-        FAIL(f->bad, "the path %.60s... is longer than %d bytes", path, H5_PATH - 1);
-    return ST_OK;
-}
-
 enum status h5_create(const char *path, const void *mpi, struct h5 *out)
 {
     *out = (struct h5){ .bad = ST_IO };
-    TRY(set_path(out, path));
+    if ((size_t)snprintf(out->path, sizeof out->path, "%s", path) >= sizeof out->path)
+        FAIL(ST_IO, "the path %.60s... is longer than %d bytes", path, H5_PATH - 1);
     TRY(prepare());
     const hid_t access = create_access(mpi), creation = H5Pcreate(H5P_FILE_CREATE);
     (void)H5Pset_attr_phase_change(creation, 64, 32); /* all attributes in one place, the root's header */
@@ -141,25 +133,6 @@ enum status h5_create(const char *path, const void *mpi, struct h5 *out)
     return ST_OK;
 }
 
-enum status h5_open(const char *path, enum status bad, struct h5 *out)
-{
-    *out = (struct h5){ .bad = bad };
-    TRY(set_path(out, path));
-    struct stat info;
-    if (stat(path, &info) != 0) FAIL(bad, "%s: cannot be opened: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode)) FAIL(bad, "%s: is not a plain file", path);
-    out->bytes = (int64_t)info.st_size;
-    TRY(prepare());
-    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    (void)H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
-    out->id = H5Fopen(path, H5F_ACC_RDONLY, access);
-    char why[H5_WHY];
-    (void)h5_why(why);
-    (void)H5Pclose(access);
-    if (out->id < 0) FAIL(bad, "%s: is not a readable HDF5 file: %s", path, why);
-    return ST_OK;
-}
-
 enum status h5_close(struct h5 *f)
 {
     char why[H5_WHY];
@@ -167,12 +140,6 @@ enum status h5_close(struct h5 *f)
     f->id = -1;
     if (closed < 0) FAIL(ST_IO, "%s: cannot be closed: %s", f->path, h5_why(why));
     return ST_OK;
-}
-
-void h5_drop(struct h5 *f)
-{
-    (void)H5Fclose(f->id);
-    f->id = -1;
 }
 
 /* --- datasets: writing ------------------------------------------------------------------------------------------------- */

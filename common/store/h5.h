@@ -1,9 +1,10 @@
 /* h5.h: the small part of HDF5 that Lamina uses, with our errors: contiguous datasets of at most two dimensions, of eight fixed types,
  * and attributes of the root group. Read FORMAT.md first. hid_t stays behind this header; only this folder includes hdf5.h.
  *
- * A file may come from anywhere, so reading is narrow: hard links alone, no external storage, no virtual, chunked or compressed layout,
- * no variable-length type, no plugin is loaded, and every address is compared with the size of the file. Files are written with
- * checksummed metadata (format 1.8), so that most damage is found by HDF5 before it is believed. */
+ * Files are written by the HDF5 library, with checksummed headers (format 1.8), and read without it: a file may come from anywhere, and the
+ * library (1.10.8) dies of 1 in 130 files whose headers somebody changed and sealed again. Our own reader knows what we write and no more:
+ * hard links alone, no external storage, no virtual, chunked or compressed layout, no variable-length type, nothing shared; every address
+ * and size is compared with the file before it is used, every checksum is checked, and the work is bounded by the size of the file. */
 #ifndef LAMINA_STORE_H5_H
 #define LAMINA_STORE_H5_H
 
@@ -33,11 +34,16 @@ const char *stored_name(enum stored type);
 
 enum { H5_PATH = 1200, H5_NAME = 128, H5_TEXT = 32768 };
 
+/* Names of datasets and groups: 1 to H5_NAME - 1 letters, digits, '.', '_' and '-', with '/' between levels, none of which is empty or
+ * begins with a '.': they can be printed, and put into a file's name. */
+bool h5_is_name(const char *name, size_t n);
+
+struct h5_source;
 struct h5 {
-    int64_t id;
-    enum status bad; /* what a file that is not as expected means here: ST_DATA or ST_DAMAGED */
+    int64_t id;               /* of a file that is written */
+    struct h5_source *source; /* of one that is read */
+    enum status bad;          /* what a file that is not as expected means here: ST_DATA or ST_DAMAGED */
     char path[H5_PATH];
-    int64_t bytes; /* size of the file when it was opened for reading */
 };
 
 struct h5_dataset {
@@ -52,13 +58,17 @@ struct h5_dataset {
  * writes is made by all its ranks with equal arguments. NULL or MPI_COMM_NULL: one process, POSIX driver. Owns: until h5_close. Fails:
  * ST_IO. */
 enum status h5_create(const char *path, const void *mpi, struct h5 *out) MUST_USE;
-/* Opens for reading, by one process. Fails: `bad`, with the path, where it is missing, not a plain file, or not HDF5. */
+/* Opens for reading, by one process. Owns: until h5_drop. Fails: `bad`, with the path, where it is missing, not a plain file, or not HDF5
+ * of the format that we write. */
 enum status h5_open(const char *path, enum status bad, struct h5 *out) MUST_USE;
-/* Bytes that a file opened for reading says it has; there may be more. Fails: f->bad. */
-enum status h5_end(const struct h5 *f, int64_t *bytes) MUST_USE;
+/* Bytes that a file opened for reading says it has; there may be more. */
+int64_t h5_end(const struct h5 *f);
+/* For pread at the places that h5_dataset tells. Owns: closed by h5_drop, except after h5_keep_descriptor, where the caller does. */
+int h5_descriptor(const struct h5 *f);
+int h5_keep_descriptor(struct h5 *f);
 /* Fails: ST_IO when what was written cannot be flushed. The handle is gone in any case. */
 enum status h5_close(struct h5 *f) MUST_USE;
-/* Closes what was only read, or what failed already: nothing is said, so the sentence of that failure stays. */
+/* Closes what was only read, or what failed already: nothing is said, so the sentence of that failure stays. Legal on a zeroed one. */
 void h5_drop(struct h5 *f);
 
 /* A contiguous dataset with its space allocated and not filled; groups on the way are made. handle: for h5_write, until h5_release.
@@ -72,7 +82,8 @@ void h5_release(int64_t handle);
 
 /* Facts of a dataset, after all refusals. Fails: f->bad. */
 enum status h5_find(const struct h5 *f, const char *name, struct h5_dataset *out) MUST_USE;
-/* All datasets, in order of name. Fails: f->bad for anything that is neither group nor dataset of ours; what visit returns. */
+/* All datasets, in order of name within each group. Fails: f->bad for anything that is neither group nor dataset of ours; what visit
+ * returns. */
 enum status h5_visit(const struct h5 *f, enum status (*visit)(void *context, const struct h5_dataset *d), void *context) MUST_USE;
 
 /* Attributes of the root group: scalars of int64, fp64, and text of fixed length below H5_TEXT bytes. Fails: ST_IO; reading: f->bad. */

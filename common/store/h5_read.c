@@ -1,200 +1,275 @@
 /* Reading what somebody else may have written: everything is compared before it is used. */
 #define LAMINA_STORE
 #include "common/base/check.h"
+#include "folder.h"
 #include "private.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum status h5_end(const struct h5 *f, int64_t *bytes)
+enum { SUPERBLOCK = 48, GROUPS_MOST = 1024, NAMES_MOST = 1 << 17 };
+static const char root_name[] = "the root group";
+static const int64_t headers_most = INT64_C(256) << 20; /* a hundred thousand tensors have 70 MiB */
+
+/* --- opening ------------------------------------------------------------------------------------------------------------- */
+
+static enum status read_superblock(struct h5_source *s)
 {
-    char why[H5_WHY];
-    haddr_t end;
-    if (H5Fget_eoa(f->id, &end) < 0 || end > INT64_MAX) FAIL(f->bad, "%s: has no readable end: %s", f->path, h5_why(why));
-    *bytes = (int64_t)end;
+    static const unsigned char sign[8] = { 0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n' };
+    unsigned char bytes[SUPERBLOCK];
+    if (s->bytes < SUPERBLOCK) FAIL(s->bad, "%s: is not a readable HDF5 file: it has %lld bytes", s->path, (long long)s->bytes);
+    TRY(file_read_at(s->fd, s->path, s->bad, 0, bytes, sizeof bytes));
+    if (memcmp(bytes, sign, sizeof sign) != 0) FAIL(s->bad, "%s: is not a readable HDF5 file: it does not begin as one", s->path);
+    struct h5_bytes b = { bytes + sizeof sign, sizeof bytes - sizeof sign, false };
+    const unsigned version = (unsigned)h5_take(&b, 1);
+    if (version != 2 && version != 3)
+        FAIL(s->bad, "%s: is HDF5 in another format than that of version 1.8, which Lamina writes (h5py: libver=('v108', 'v108'))",
+             s->path);
+    const bool widths = h5_take(&b, 2) == 0x0808; /* of addresses and lengths */
+    (void)h5_take(&b, 1);
+    const bool plain = h5_take(&b, 8) == 0 && h5_take(&b, 8) == h5_nowhere; /* begins here, nothing more to it */
+    const uint64_t end = h5_take(&b, 8), root = h5_take(&b, 8);
+    if (h5_take(&b, 4) != h5_checksum(bytes, SUPERBLOCK - 4))
+        FAIL(s->bad, "%s: is not a readable HDF5 file: the checksum of its first %d bytes is another; it is damaged", s->path, SUPERBLOCK);
+    if (!widths || !plain) FAIL(s->bad, "%s: is HDF5 with settings that Lamina does not write", s->path);
+    if (end > (uint64_t)s->bytes)
+        FAIL(s->bad, "%s: ends too early: it has %lld bytes and should have %llu", s->path, (long long)s->bytes, (unsigned long long)end);
+    s->end = (int64_t)end;
+    s->root_address = root;
     return ST_OK;
 }
 
-/* --- datasets ---------------------------------------------------------------------------------------------------------- */
-
-/* Every link on the way must be a hard one: soft and external links lead elsewhere. */
-static enum status check_links(const struct h5 *f, const char *name)
+/* Where there are many, HDF5 puts them elsewhere than into the header: up to 64 are there (h5_create). */
+static enum status check_attributes(const struct h5_source *s)
 {
-    char part[H5_NAME], why[H5_WHY];
-    const size_t length = strlen(name);
-    if (length == 0 || length >= sizeof part) FAIL(f->bad, "%s: a dataset's name is longer than %d bytes", f->path, H5_NAME - 1);
-    for (size_t end = 1; end <= length; end++) {
-        if (name[end] != '/' && name[end] != '\0') continue;
-        memcpy(part, name, end);
-        part[end] = '\0';
-        H5L_info_t info;
-        if (H5Lget_info(f->id, part, &info, H5P_DEFAULT) < 0) FAIL(f->bad, "%s: there is no %s (%s)", f->path, part, h5_why(why));
-        if (info.type != H5L_TYPE_HARD) FAIL(f->bad, "%s: %s is a link to something else, which is refused", f->path, part);
-    }
+    struct h5_bytes b;
+    if (!h5_object_find(&s->root, H5_ATTRIBUTE_INFO, &b)) return ST_OK;
+    const bool known = h5_take(&b, 1) == 0;
+    const unsigned flags = (unsigned)h5_take(&b, 1);
+    if (flags & 1) (void)h5_take(&b, 2);
+    if (!known || flags > 3 || h5_take(&b, 8) != h5_nowhere)
+        FAIL(s->bad, "%s: has more attributes than Lamina writes, or other ones", s->path);
     return ST_OK;
 }
 
-static enum status read_type(const struct h5 *f, const char *name, hid_t type, enum stored *out)
+static enum status open_source(struct h5_source *s)
 {
-    for (int k = 0; k < STORED_COUNT; k++) {
-        const hid_t ours = h5_type((enum stored)k);
-        const htri_t equal = ours < 0 ? -1 : H5Tequal(type, ours);
-        if (ours >= 0) (void)H5Tclose(ours);
-        if (equal > 0) {
-            *out = (enum stored)k;
-            return ST_OK;
-        }
-    }
-    FAIL(f->bad, "%s: %s has a type that Lamina does not write", f->path, name);
+    TRY(file_open(s->path, s->bad, &s->fd, &s->bytes));
+    s->left = s->bytes > headers_most ? headers_most : min_i64(headers_most, 4 * s->bytes);
+    s->names = NAMES_MOST;
+    TRY(read_superblock(s));
+    TRY(h5_object_read(s, root_name, s->root_address, &s->root));
+    return check_attributes(s);
 }
 
-static enum status read_shape(const struct h5 *f, hid_t space, struct h5_dataset *out)
+enum status h5_open(const char *path, enum status bad, struct h5 *out)
 {
-    hsize_t dim[2] = { 0, 0 };
-    out->n_dims = H5Sget_simple_extent_type(space) == H5S_SIMPLE ? H5Sget_simple_extent_ndims(space) : 0;
-    if (out->n_dims != 1 && out->n_dims != 2) FAIL(f->bad, "%s: %s has neither one nor two dimensions", f->path, out->name);
-    if (H5Sget_simple_extent_dims(space, dim, NULL) < 0) FAIL(f->bad, "%s: %s has no readable shape", f->path, out->name);
-    if (out->n_dims == 1) dim[1] = 1;
-    uint64_t bytes = 0;
-    if (__builtin_mul_overflow(dim[0], dim[1], &bytes) || __builtin_mul_overflow(bytes, stored_bytes(out->type), &bytes) ||
-        bytes > (uint64_t)f->bytes || dim[0] > INT64_MAX || dim[1] > INT64_MAX)
-        FAIL(f->bad, "%s: %s claims more elements than the file can hold", f->path, out->name);
-    out->dim[0] = (int64_t)dim[0];
-    out->dim[1] = (int64_t)dim[1];
-    out->bytes = (int64_t)bytes;
-    return ST_OK;
-}
-
-static enum status read_place(const struct h5 *f, hid_t dataset, hid_t creation, struct h5_dataset *out)
-{
-    if (H5Pget_layout(creation) != H5D_CONTIGUOUS || H5Pget_external_count(creation) != 0 || H5Pget_nfilters(creation) != 0)
-        FAIL(f->bad, "%s: %s is not stored in one plain piece inside the file", f->path, out->name);
-    if (out->bytes == 0) return ST_OK;
-    const haddr_t offset = H5Dget_offset(dataset);
-    if (offset == HADDR_UNDEF || offset > (haddr_t)f->bytes || (uint64_t)out->bytes > (uint64_t)f->bytes - offset)
-        FAIL(f->bad, "%s: %s does not lie inside the file", f->path, out->name);
-    out->offset = (int64_t)offset;
-    return ST_OK;
-}
-
-static enum status read_facts(const struct h5 *f, hid_t dataset, struct h5_dataset *out)
-{
-    const hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset), creation = H5Dget_create_plist(dataset);
-    enum status s = type < 0 || space < 0 || creation < 0
-                        ? status_fail(f->bad, __FILE__, __LINE__, "%s: %s is not readable", f->path, out->name)
-                        : read_type(f, out->name, type, &out->type);
-    if (!s) s = read_shape(f, space, out);
-    if (!s) s = read_place(f, dataset, creation, out);
-    if (type >= 0) (void)H5Tclose(type);
-    if (space >= 0) (void)H5Sclose(space);
-    if (creation >= 0) (void)H5Pclose(creation);
+    *out = (struct h5){ .bad = bad };
+    if ((size_t)snprintf(out->path, sizeof out->path, "%s", path) >= sizeof out->path)
+        FAIL(bad, "the path %.60s... is longer than %d bytes", path, H5_PATH - 1);
+    out->source = calloc(1, sizeof *out->source);
+    CHECK(out->source != NULL);
+    out->source->bad = bad;
+    out->source->fd = -1;
+    memcpy(out->source->path, out->path, sizeof out->path);
+    const enum status s = open_source(out->source);
+    if (s) h5_drop(out);
     return s;
+}
+
+static void drop_source(struct h5_source *s)
+{
+    if (s->fd >= 0) (void)close(s->fd);
+    h5_object_free(&s->root);
+    free(s);
+}
+
+void h5_drop(struct h5 *f)
+{
+    if (f->source != NULL) drop_source(f->source);
+    if (f->id > 0) (void)H5Fclose(f->id);
+    f->source = NULL;
+    f->id = -1;
+}
+
+int64_t h5_end(const struct h5 *f) { return f->source->end; }
+int h5_descriptor(const struct h5 *f) { return f->source->fd; }
+
+int h5_keep_descriptor(struct h5 *f)
+{
+    const int fd = f->source->fd;
+    f->source->fd = -1;
+    return fd;
+}
+
+/* --- datasets ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_group(const struct h5_object *o)
+{
+    struct h5_bytes ignored;
+    return h5_object_find(o, H5_LINK_INFO, &ignored);
+}
+
+/* GROUP/NAME */
+static enum status set_name(const struct h5_source *s, struct h5_dataset *d, const char *group, const char *name)
+{
+    const int n = snprintf(d->name, sizeof d->name, "%s%s%s", group, group[0] != '\0' ? "/" : "", name);
+    if (n < 0 || (size_t)n >= sizeof d->name)
+        FAIL(s->bad, "%s: a dataset's name is longer than %d bytes: %.60s...", s->path, H5_NAME - 1, d->name);
+    return ST_OK;
+}
+
+static enum status find_dataset(struct h5_source *s, const struct h5_link links[], int n, const char *name, struct h5_dataset *out)
+{
+    struct h5_object o;
+    int at = 0;
+    while (at < n && strcmp(links[at].name, name) != 0) at++;
+    if (at == n) FAIL(s->bad, "%s: there is no dataset %s", s->path, name);
+    TRY(set_name(s, out, "", name));
+    enum status status = h5_object_read(s, name, links[at].address, &o);
+    if (!status) status = h5_facts(s, &o, out);
+    h5_object_free(&o);
+    return status;
 }
 
 enum status h5_find(const struct h5 *f, const char *name, struct h5_dataset *out)
 {
+    struct h5_link *links = NULL;
+    int n = 0;
     *out = (struct h5_dataset){ 0 };
-    TRY(check_links(f, name));
-    memcpy(out->name, name, strlen(name) + 1);
-    char why[H5_WHY];
-    const hid_t dataset = H5Dopen2(f->id, name, H5P_DEFAULT);
-    if (dataset < 0) FAIL(f->bad, "%s: %s is not a readable dataset: %s", f->path, name, h5_why(why));
-    const enum status s = read_facts(f, dataset, out);
-    (void)H5Dclose(dataset);
+    enum status s = h5_links_read(f->source, root_name, &f->source->root, &links, &n);
+    if (!s) s = find_dataset(f->source, links, n, name, out);
+    free(links);
     return s;
 }
 
-/* --- the whole file ---------------------------------------------------------------------------------------------------- */
+/* --- the whole file ------------------------------------------------------------------------------------------------------ */
 
 struct walk {
-    const struct h5 *file;
+    struct h5_source *source;
     enum status (*visit)(void *context, const struct h5_dataset *d);
     void *context;
-    enum status status;
+    uint64_t group[GROUPS_MOST]; /* addresses of those met: none may stand in the file under two names, or inside itself */
+    int n_groups;
 };
 
-static enum status visit_link(struct walk *w, const char *name)
+static enum status visit_group(struct walk *w, const char *name, const struct h5_object *o);
+
+static enum status enter_group(struct walk *w, const char *name, uint64_t address, const struct h5_object *o)
 {
-    TRY(check_links(w->file, name));
-    H5O_info_t info;
-    char why[H5_WHY];
-    if (H5Oget_info_by_name(w->file->id, name, &info, H5P_DEFAULT) < 0)
-        FAIL(w->file->bad, "%s: %s is not readable: %s", w->file->path, name, h5_why(why));
-    if (info.type == H5O_TYPE_GROUP) return ST_OK;
-    struct h5_dataset d;
-    TRY(h5_find(w->file, name, &d));
-    return w->visit(w->context, &d);
+    const struct h5_source *const s = w->source;
+    for (int i = 0; i < w->n_groups; i++)
+        if (w->group[i] == address) FAIL(s->bad, "%s: %s is a group that has another name, too, or holds itself", s->path, name);
+    if (w->n_groups == GROUPS_MOST) FAIL(s->bad, "%s: has more than %d groups", s->path, GROUPS_MOST);
+    w->group[w->n_groups++] = address;
+    return visit_group(w, name, o);
 }
 
-static herr_t on_link(hid_t group, const char *name, const H5L_info_t *info, void *context)
+static enum status visit_object(struct walk *w, const char *group, const struct h5_link *link)
 {
-    struct walk *const w = context;
-    w->status = visit_link(w, name);
-    return w->status ? 1 : 0;
+    struct h5_object o;
+    struct h5_dataset d = { 0 };
+    TRY(set_name(w->source, &d, group, link->name));
+    enum status s = h5_object_read(w->source, d.name, link->address, &o);
+    if (!s && is_group(&o)) {
+        s = enter_group(w, d.name, link->address, &o);
+    } else if (!s) {
+        s = h5_facts(w->source, &o, &d);
+        if (!s) s = w->visit(w->context, &d);
+    }
+    h5_object_free(&o);
+    return s;
+}
+
+static enum status visit_group(struct walk *w, const char *name, const struct h5_object *o)
+{
+    struct h5_link *links = NULL;
+    int n = 0;
+    enum status s = h5_links_read(w->source, name[0] != '\0' ? name : root_name, o, &links, &n);
+    for (int i = 0; i < n && !s; i++) s = visit_object(w, name, &links[i]); /* as deep as a name of H5_NAME bytes has slashes */
+    free(links);
+    return s;
 }
 
 enum status h5_visit(const struct h5 *f, enum status (*visit)(void *context, const struct h5_dataset *d), void *context)
 {
-    struct walk w = { .file = f, .visit = visit, .context = context };
-    char why[H5_WHY];
-    const herr_t done = H5Lvisit(f->id, H5_INDEX_NAME, H5_ITER_INC, on_link, &w);
-    if (w.status) return status_trace(w.status, __FILE__, __LINE__);
-    if (done < 0) FAIL(f->bad, "%s: the list of datasets is not readable: %s", f->path, h5_why(why));
-    return ST_OK;
+    struct walk *const w = calloc(1, sizeof *w);
+    CHECK(w != NULL);
+    w->source = f->source;
+    w->visit = visit;
+    w->context = context;
+    const enum status s = enter_group(w, "", f->source->root_address, &f->source->root);
+    free(w);
+    return s;
 }
 
-/* --- attributes -------------------------------------------------------------------------------------------------------- */
+/* --- attributes ---------------------------------------------------------------------------------------------------------- */
 
-static enum status open_attribute(const struct h5 *f, const char *name, hid_t *out)
+struct attribute {
+    struct h5_bytes type, space, value;
+};
+
+/* The parts of an attribute's message, where it has this name. */
+static bool read_attribute(struct h5_bytes b, const char *name, struct attribute *out)
 {
-    char why[H5_WHY];
-    *out = H5Aopen(f->id, name, H5P_DEFAULT);
-    if (*out < 0) FAIL(f->bad, "%s: the attribute %s is missing: %s", f->path, name, h5_why(why));
-    return ST_OK;
+    enum { VERSION = 3 };
+    const bool plain = h5_take(&b, 1) == VERSION && h5_take(&b, 1) == 0; /* neither type nor space shared */
+    const size_t name_bytes = (size_t)h5_take(&b, 2), type_bytes = (size_t)h5_take(&b, 2), space_bytes = (size_t)h5_take(&b, 2);
+    (void)h5_take(&b, 1);
+    const unsigned char *const its_name = h5_take_bytes(&b, name_bytes);
+    if (!plain || its_name == NULL || name_bytes != strlen(name) + 1 || memcmp(its_name, name, name_bytes) != 0) return false;
+    out->type = (struct h5_bytes){ h5_take_bytes(&b, type_bytes), type_bytes, false };
+    out->space = (struct h5_bytes){ h5_take_bytes(&b, space_bytes), space_bytes, false };
+    out->value = b;
+    return !b.over;
 }
 
-static bool is_scalar(hid_t attribute)
+static bool find_attribute(const struct h5 *f, const char *name, struct attribute *out)
 {
-    const hid_t space = H5Aget_space(attribute);
-    const bool scalar = space >= 0 && H5Sget_simple_extent_type(space) == H5S_SCALAR;
-    if (space >= 0) (void)H5Sclose(space);
-    return scalar;
+    const struct h5_object *const o = &f->source->root;
+    for (int i = 0; i < o->n; i++)
+        if (o->message[i].kind == H5_ATTRIBUTE && read_attribute(h5_object_message(o, i), name, out)) return true;
+    return false;
+}
+
+static enum status open_attribute(const struct h5 *f, const char *name, struct attribute *out)
+{
+    if (!find_attribute(f, name, out)) FAIL(f->bad, "%s: the attribute %s is missing, or not as Lamina writes it", f->path, name);
+    return ST_OK;
 }
 
 /* A scalar of exactly this type. */
-static enum status get_number(const struct h5 *f, const char *name, hid_t type, void *out)
+static enum status get_number(const struct h5 *f, const char *name, enum stored type, void *out)
 {
-    hid_t attribute;
-    TRY(open_attribute(f, name, &attribute));
-    const hid_t stored = H5Aget_type(attribute);
-    const bool good = is_scalar(attribute) && stored >= 0 && H5Tequal(stored, type) > 0 && H5Aread(attribute, type, out) >= 0;
-    if (stored >= 0) (void)H5Tclose(stored);
-    (void)H5Aclose(attribute);
-    if (!good) FAIL(f->bad, "%s: the attribute %s is not the number it should be", f->path, name);
+    struct attribute a;
+    enum stored found;
+    TRY(open_attribute(f, name, &a));
+    const unsigned char *const value = h5_take_bytes(&a.value, stored_bytes(type));
+    if (!h5_read_type(a.type, &found) || found != type || !h5_is_scalar(a.space) || value == NULL)
+        FAIL(f->bad, "%s: the attribute %s is not the number it should be", f->path, name);
+    memcpy(out, value, stored_bytes(type));
     return ST_OK;
 }
 
-bool h5_has(const struct h5 *f, const char *name) { return H5Aexists(f->id, name) > 0; }
-
-enum status h5_get_i64(const struct h5 *f, const char *name, int64_t *out) { return get_number(f, name, H5T_STD_I64LE, out); }
-enum status h5_get_f64(const struct h5 *f, const char *name, double *out) { return get_number(f, name, H5T_IEEE_F64LE, out); }
-
-/* Fixed-length text of a scalar attribute into out, which has `size` bytes and is zeroed. */
-static bool read_text(hid_t attribute, hid_t type, char *out, size_t size)
+bool h5_has(const struct h5 *f, const char *name)
 {
-    if (!is_scalar(attribute) || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0) return false;
-    const size_t bytes = H5Tget_size(type);
-    return bytes >= 1 && bytes <= size && H5Aread(attribute, type, out) >= 0;
+    struct attribute ignored;
+    return find_attribute(f, name, &ignored);
 }
+
+enum status h5_get_i64(const struct h5 *f, const char *name, int64_t *out) { return get_number(f, name, STORED_I64, out); }
+enum status h5_get_f64(const struct h5 *f, const char *name, double *out) { return get_number(f, name, STORED_F64, out); }
 
 enum status h5_get_text(const struct h5 *f, const char *name, char *out, size_t size)
 {
-    hid_t attribute;
-    TRY(open_attribute(f, name, &attribute));
+    struct attribute a;
+    size_t bytes = 0;
+    TRY(open_attribute(f, name, &a));
     memset(out, 0, size);
-    const hid_t type = H5Aget_type(attribute);
-    const bool good = type >= 0 && read_text(attribute, type, out, size) && memchr(out, '\0', size) != NULL;
-    if (type >= 0) (void)H5Tclose(type);
-    (void)H5Aclose(attribute);
-    if (!good) FAIL(f->bad, "%s: the attribute %s is not a fixed-length text below %zu bytes", f->path, name, size);
+    const unsigned char *const value = h5_read_text_type(a.type, &bytes) && bytes <= size ? h5_take_bytes(&a.value, bytes) : NULL;
+    if (value == NULL || !h5_is_scalar(a.space) || memchr(value, '\0', bytes) == NULL)
+        FAIL(f->bad, "%s: the attribute %s is not a fixed-length text below %zu bytes", f->path, name, size);
+    memcpy(out, value, bytes);
     return ST_OK;
 }

@@ -1,5 +1,6 @@
 #include "manifest.h"
 #include "common/base/check.h"
+#include "h5.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ static enum status parse_datasets(struct arena *arena, const char *name, json_t 
         const char *dataset;
         json_int_t offset, bytes;
         if (json_unpack(json_array_get(list, (size_t)i), "{s:s, s:I, s:I !}", "name", &dataset, "offset", &offset, "bytes", &bytes) != 0 ||
-            offset < 0 || bytes < 0 || bytes > out->bytes || offset > out->bytes - bytes)
+            !h5_is_name(dataset, strlen(dataset)) || offset < 0 || bytes < 0 || bytes > out->bytes || offset > out->bytes - bytes)
             FAIL(ST_DAMAGED, "%s: dataset %d is not described by name, offset and bytes inside the file", name, i);
         out->dataset[i] = (struct manifest_dataset){ .name = arena_strdup(arena, dataset), .offset = offset, .bytes = bytes };
     }

@@ -4,11 +4,8 @@
 #include "folder.h"
 #include "private.h"
 #include "state.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const enum stored stored_as[DTYPE_COUNT] = {
     [DT_F32] = STORED_F32, [DT_BF16] = STORED_BF16, [DT_F64] = STORED_F64, [DT_I32] = STORED_I32,
@@ -33,8 +30,6 @@ bool dtype_of(enum stored stored, enum dtype *out)
 
 struct state {
     struct h5 file;
-    bool open;
-    int fd; /* rows are read with pread: HDF5 told where they stand */
     struct state_entry *entries;
     int n, cap;
 };
@@ -65,17 +60,13 @@ static enum status load(const char *path, struct state *st)
 {
     char format[32];
     int64_t version;
-    const enum status s = h5_open(path, ST_DAMAGED, &st->file);
-    st->open = s == ST_OK;
-    TRY(s);
+    TRY(h5_open(path, ST_DAMAGED, &st->file));
     TRY(h5_get_text(&st->file, "format", format, sizeof format));
     TRY(h5_get_i64(&st->file, "version", &version));
     if (strcmp(format, "lamina-state") != 0 || version != 1)
         FAIL(ST_DAMAGED, "%s: is '%s' version %lld, and 'lamina-state' version 1 is expected", path, format, (long long)version);
     TRY(h5_visit(&st->file, take_dataset, st));
-    qsort(st->entries, (size_t)st->n, sizeof *st->entries, by_name);
-    st->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (st->fd < 0) FAIL(ST_DAMAGED, "%s: cannot be opened: %s", path, strerror(errno));
+    if (st->n > 0) qsort(st->entries, (size_t)st->n, sizeof *st->entries, by_name); /* whole names: '.' comes before '/' */
     return ST_OK;
 }
 
@@ -84,7 +75,6 @@ enum status state_open(const char *path, struct state **out)
     *out = NULL;
     struct state *const st = calloc(1, sizeof *st);
     CHECK(st != NULL);
-    st->fd = -1;
     const enum status s = load(path, st);
     if (s) {
         state_close(st);
@@ -97,8 +87,7 @@ enum status state_open(const char *path, struct state **out)
 void state_close(struct state *st)
 {
     if (st == NULL) return;
-    if (st->open) h5_drop(&st->file);
-    if (st->fd >= 0) (void)close(st->fd);
+    h5_drop(&st->file);
     free(st->entries);
     free(st);
 }
@@ -132,7 +121,7 @@ enum status state_read_rows(const struct state *st, const struct state_entry *ex
     const int64_t row_bytes = e->cols * (int64_t)dtype_bytes(e->dtype);
     for (int i = 0; i < n_ranges; i++) {
         CHECK(ranges[i].begin >= 0 && ranges[i].count >= 0 && ranges[i].begin <= e->rows - ranges[i].count);
-        TRY(file_read_at(st->fd, st->file.path, ST_DAMAGED, e->offset + ranges[i].begin * row_bytes, ranges[i].data,
+        TRY(file_read_at(h5_descriptor(&st->file), st->file.path, ST_DAMAGED, e->offset + ranges[i].begin * row_bytes, ranges[i].data,
                          (size_t)(ranges[i].count * row_bytes)));
     }
     return ST_OK;

@@ -204,11 +204,9 @@ static void forget(struct state_writer *w)
 static enum status trim(const char *path)
 {
     struct h5 f;
-    int64_t bytes;
     TRY(h5_open(path, ST_IO, &f));
-    const enum status s = h5_end(&f, &bytes);
+    const int64_t bytes = h5_end(&f);
     h5_drop(&f);
-    TRY(s);
     return file_trim(path, bytes);
 }
 

@@ -196,14 +196,150 @@ static void make_text_without_length(void)
     (void)H5Fclose(f);
 }
 
+static void add_hard_link(const char *to, const char *name)
+{
+    const hid_t f = open_to_change();
+    ck_assert_int_ge(H5Lcreate_hard(f, to, f, name, H5P_DEFAULT, H5P_DEFAULT), 0);
+    (void)H5Fclose(f);
+}
+static void make_circle(void) { add_hard_link("/", "weights/evil"); }
+static void make_second_name(void) { add_hard_link("/weights", "evil"); }
+static void make_escape(void) { add_hard_link("/weights/a", "weights/\033[31m"); }
+static void make_dots(void) { add_hard_link("/weights/a", ".evil"); }
+static void make_long_name(void)
+{
+    char name[200];
+    memset(name, 'a', sizeof name);
+    name[sizeof name - 1] = '\0';
+    add_hard_link("/weights/a", name);
+}
+
+static void add_space(int n_dims, const hsize_t *dim, const hsize_t *most)
+{
+    const hid_t f = open_to_change(), space = n_dims < 0 ? H5Screate(H5S_NULL) : H5Screate_simple(n_dims, dim, most);
+    const hid_t d = H5Dcreate2(f, "evil", H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_int_ge(d, 0);
+    (void)H5Dclose(d);
+    (void)H5Sclose(space);
+    (void)H5Fclose(f);
+}
+static void make_cube(void) { add_space(3, (hsize_t[]){ 2, 2, 2 }, NULL); }
+static void make_point(void) { add_space(0, NULL, NULL); }
+static void make_null_space(void) { add_space(-1, NULL, NULL); }
+static void make_huge(void) { add_space(1, (hsize_t[]){ UINT64_C(1) << 60 }, NULL); }
+static void make_overflow(void) { add_space(2, (hsize_t[]){ UINT64_C(1) << 40, UINT64_C(1) << 40 }, NULL); }
+static void make_wide_nothing(void) { add_space(2, (hsize_t[]){ 0, UINT64_C(1) << 62 }, NULL); }
+static void make_compound(void)
+{
+    const hid_t type = H5Tcreate(H5T_COMPOUND, 8);
+    ck_assert_int_ge(H5Tinsert(type, "x", 0, H5T_IEEE_F32LE), 0);
+    ck_assert_int_ge(H5Tinsert(type, "y", 4, H5T_IEEE_F32LE), 0);
+    add_dataset(H5P_DEFAULT, type);
+    (void)H5Tclose(type);
+}
+static void make_reference(void) { add_dataset(H5P_DEFAULT, H5T_STD_REF_OBJ); }
+static void make_array(void)
+{
+    const hid_t type = H5Tarray_create2(H5T_STD_U8LE, 1, (hsize_t[]){ 4 });
+    add_dataset(H5P_DEFAULT, type);
+    (void)H5Tclose(type);
+}
+static void make_named_type(void)
+{
+    const hid_t f = open_to_change(), type = H5Tcopy(H5T_STD_U8LE);
+    ck_assert_int_ge(H5Tcommit2(f, "evil", type, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), 0);
+    (void)H5Tclose(type);
+    (void)H5Fclose(f);
+}
+static void make_of_named_type(void)
+{
+    const hid_t f = open_to_change(), type = H5Tcopy(H5T_STD_U8LE);
+    ck_assert_int_ge(H5Tcommit2(f, "weights/type", type, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), 0);
+    (void)H5Tclose(type);
+    (void)H5Fclose(f);
+    const hid_t g = open_to_change(), space = H5Screate_simple(1, (hsize_t[]){ 8 }, NULL), of = H5Topen2(g, "weights/type", H5P_DEFAULT);
+    const hid_t d = H5Dcreate2(g, "evil", of, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_int_ge(d, 0);
+    (void)H5Dclose(d);
+    (void)H5Tclose(of);
+    (void)H5Sclose(space);
+    (void)H5Fclose(g);
+}
+static void change_step(hid_t type, hid_t space)
+{
+    const hid_t f = open_to_change();
+    (void)H5Adelete(f, "step");
+    const hid_t a = H5Acreate2(f, "step", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_int_ge(a, 0);
+    (void)H5Aclose(a);
+    (void)H5Sclose(space);
+    (void)H5Fclose(f);
+}
+static void make_step_a_float(void) { change_step(H5T_IEEE_F64LE, H5Screate(H5S_SCALAR)); }
+static void make_step_a_list(void) { change_step(H5T_STD_I64LE, H5Screate_simple(1, (hsize_t[]){ 1 }, NULL)); }
+static void make_old_format(void)
+{
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    (void)H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
+    (void)H5Fclose(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access));
+    (void)H5Pclose(access);
+}
+static void make_user_block(void)
+{
+    const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
+    (void)H5Pset_userblock(creation, 512);
+    (void)H5Fclose(H5Fcreate(path, H5F_ACC_TRUNC, creation, H5P_DEFAULT));
+    (void)H5Pclose(creation);
+}
+static void make_many_attributes(void) /* HDF5 puts them into an index; ours are in the header */
+{
+    const hid_t f = open_to_change(), space = H5Screate(H5S_SCALAR);
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "a%d", i);
+        (void)H5Aclose(H5Acreate2(f, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT));
+    }
+    (void)H5Sclose(space);
+    (void)H5Fclose(f);
+}
+
 static const struct {
     void (*make)(void);
     const char *says;
 } hostile[] = {
-    { make_chunked, "one plain piece" }, { make_compact, "one plain piece" },  { make_external, "one plain piece" },
-    { make_virtual, "one plain piece" }, { make_variable_length, "type" },     { make_big_endian, "type" },
-    { make_late, "inside the file" },    { make_soft_link, "link" },           { make_external_link, "link" },
-    { make_foreign, "format" },          { make_text_without_length, "note" },
+    { make_chunked, "one plain piece" },
+    { make_compact, "one plain piece" },
+    { make_external, "one plain piece" },
+    { make_virtual, "one plain piece" },
+    { make_variable_length, "type" },
+    { make_big_endian, "type" },
+    { make_late, "inside the file" },
+    { make_soft_link, "link" },
+    { make_external_link, "link" },
+    { make_foreign, "format" },
+    { make_text_without_length, "note" },
+    { make_circle, "weights/evil" },
+    { make_second_name, "another name" },
+    { make_escape, "weights: holds a name" },
+    { make_dots, "holds a name" },
+    { make_long_name, "holds a name" },
+    { make_cube, "evil has neither" },
+    { make_point, "evil has neither" },
+    { make_null_space, "evil has neither" },
+    { make_huge, "evil claims more" },
+    { make_overflow, "evil claims more" },
+    { make_wide_nothing, "evil claims more" },
+    { make_compound, "evil has a type" },
+    { make_reference, "evil has a type" },
+    { make_array, "evil has a type" },
+    { make_named_type, "evil has no" },
+    { make_of_named_type, "shared" },
+    { make_step_a_float, "step" },
+    { make_step_a_list, "step" },
+    { make_old_format, "version 1.8" },
+
+    { make_user_block, "HDF5" },
+    { make_many_attributes, "attribute" },
 };
 
 START_TEST(hostile_layouts_are_refused)
@@ -212,6 +348,34 @@ START_TEST(hostile_layouts_are_refused)
     hostile[_i].make();
     ck_assert_int_eq(try_file(), ST_DAMAGED);
     ck_assert_msg(strstr(status_text(), hostile[_i].says) != NULL, "%s", status_text());
+}
+END_TEST
+
+/* As many as a large model has in one group: the tree of their names is two levels deep, and the heap's table has tables below it. The
+ * file is HDF5's, and what is read from it is ours. */
+START_TEST(thousands_of_datasets_are_found)
+{
+    enum { MANY = 6000 };
+    struct state_writer *w;
+    struct state *st;
+    struct state_entry *const many = calloc(MANY, sizeof *many);
+    for (int i = 0; i < MANY; i++) {
+        many[i] = (struct state_entry){ .dtype = DT_I32, .n_dims = 1, .rows = 1, .cols = 1 };
+        (void)snprintf(many[i].name, H5_NAME, "state/%0100d.m", i);
+    }
+    ck_assert_int_eq(state_create(self, path, many, MANY, &w), ST_OK);
+    for (int i = 0; i < MANY; i++) ck_assert_int_eq(state_write_rows(self, w, i, &(struct state_rows){ 0, 1, &i }, 1), ST_OK);
+    ck_assert_int_eq(state_finish(self, w), ST_OK);
+    ck_assert_int_eq(state_open(path, &st), ST_OK);
+    ck_assert_int_eq(state_count(st), MANY);
+    for (int i = 0; i < MANY; i++) {
+        int32_t value = -1;
+        ck_assert_str_eq(state_entry(st, i)->name, many[i].name);
+        ck_assert_int_eq(state_read_rows(st, &many[i], &(struct state_rows){ 0, 1, &value }, 1), ST_OK);
+        ck_assert_int_eq(value, i);
+    }
+    state_close(st);
+    free(many);
 }
 END_TEST
 
@@ -280,6 +444,7 @@ int main(void)
     tcase_add_test(tc, equal_states_are_equal_files);
     tcase_add_test(tc, bf16_is_a_number_to_hdf5);
     tcase_add_loop_test(tc, hostile_layouts_are_refused, 0, sizeof hostile / sizeof *hostile);
+    tcase_add_test(tc, thousands_of_datasets_are_found);
     tcase_add_test(tc, random_damage_is_survived);
     tcase_add_test(tc, a_cut_file_is_refused);
     Suite *suite = suite_create("state");
