@@ -24,27 +24,11 @@ enum status checkpoints_save(const struct comm *world, const struct run_folder *
     return publish_retain(world, f->checkpoints, keep, facts->step); /* commit read it back: it verifies */
 }
 
-static enum status get_digest(const struct state *state, const char *name, struct digest128 *out)
-{
-    char hex[DIGEST_HEX];
-    TRY(state_get_text(state, name, hex, sizeof hex));
-    if (digest_parse(hex, out) != ST_OK) FAIL(ST_DAMAGED, "%s of a checkpoint is not a digest", name);
-    return ST_OK;
-}
-
-enum status checkpoint_facts(const struct state *state, struct worker_facts *out)
-{
-    TRY(state_get_i64(state, "step", &out->step));
-    TRY(state_get_i64(state, "tokens", &out->tokens));
-    TRY(state_get_i64(state, "lineage", &out->lineage));
-    TRY(get_digest(state, "config_digest", &out->config));
-    return get_digest(state, "fingerprint", &out->fingerprint);
-}
-
 enum status checkpoint_config(const struct state *state, struct text *out)
 {
     const struct state_entry *e = state_find(state, "config");
-    if (e == NULL || e->dtype != DT_U8 || e->cols > CONFIG_MOST) FAIL(ST_DAMAGED, "a checkpoint without its configuration");
+    if (e == NULL || e->dtype != DT_U8 || e->n_dims != 1 || e->cols > CONFIG_MOST)
+        FAIL(ST_DAMAGED, "a checkpoint without its configuration");
     char *bytes = malloc((size_t)e->cols + 1);
     CHECK(bytes != NULL);
     const enum status s = state_read_rows(state, e, &(struct state_rows){ 0, 1, bytes }, 1);

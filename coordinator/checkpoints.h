@@ -12,8 +12,6 @@
 enum status checkpoints_save(const struct comm *world, const struct run_folder *f, struct worker *w, const char *config_text,
                              const struct worker_facts *facts, int64_t keep) MUST_USE;
 
-/* What a checkpoint says of itself besides tensors. Local. Fails: ST_DAMAGED. */
-enum status checkpoint_facts(const struct state *state, struct worker_facts *out) MUST_USE;
 /* The resolved configuration of the run, as YAML: a checkpoint stands alone. Fails: ST_DAMAGED. */
 enum status checkpoint_config(const struct state *state, struct text *out) MUST_USE;
 /* The same, read from a state.h5 into the arena. Local. Fails: ST_DAMAGED. */

@@ -103,8 +103,8 @@ static enum status diff_states(const struct state *a, const struct state *b, boo
 static enum status diff_facts(const struct state *a, const struct state *b, int *differ)
 {
     struct worker_facts x, y;
-    TRY(checkpoint_facts(a, &x));
-    TRY(checkpoint_facts(b, &y));
+    TRY(worker_facts_stored(a, &x));
+    TRY(worker_facts_stored(b, &y));
     if (x.step != y.step) (void)printf("step: %lld and %lld\n", (long long)x.step, (long long)y.step), ++*differ;
     if (x.tokens != y.tokens) (void)printf("tokens: %lld and %lld\n", (long long)x.tokens, (long long)y.tokens), ++*differ;
     return ST_OK;

@@ -102,13 +102,15 @@ static void show_text(const struct show *s, bool tensors)
 
 static enum status show_state(struct show *s, const struct options *options)
 {
-    struct text config = { 0 };
-    TRY(checkpoint_facts(s->state, &s->facts));
+    struct text config = { 0 }, shown = { 0 };
+    TRY(worker_facts_stored(s->state, &s->facts));
     TRY(worker_ledger_stored(s->state, &s->ledger));
     for (int i = 0; i < state_count(s->state); i++) s->bytes += state_entry(s->state, i)->bytes;
     if (option_flag(options, "config")) {
         TRY(checkpoint_config(s->state, &config));
-        (void)fputs(config.data, stdout);
+        text_add_printable(&shown, config.data, config.length);
+        (void)fputs(shown.data != NULL ? shown.data : "", stdout);
+        text_free(&shown);
         text_free(&config);
     } else if (option_flag(options, "json")) {
         show_json(s, option_flag(options, "tensors"));

@@ -151,6 +151,8 @@ enum status resume_load(const struct comm *world, struct session *s, const struc
         (void)publish_path(f->checkpoints, found->step, PUBLISH_FINAL, path);
         TRY_ALL(world, checkpoint_read_config(path, &s->arena, &before)); /* config.yaml may be newer */
         TRY(worker_load(world, w, path, before, facts));
+        if (facts->step != found->step) /* equal on all ranks */
+            FAIL(ST_DAMAGED, "%s: says that it is of step %lld", path, (long long)facts->step);
         TRY(check_content(worker_corpus(w), &facts->data, options)); /* pure: the same on every rank */
         other_machine = !digest_equal(facts->fingerprint, s->fingerprint);
         facts->lineage += other_machine;

@@ -154,10 +154,11 @@ enum status run_ref_load(const struct comm *world, const char *word, const char 
     if (adjust != NULL) adjust(s->config, options);
     TRY(session_machine_all(world, s));
     TRY(session_plan_all(world, s));
+    TRY_ALL(world, state_path(out->checkpoint, path));
+    TRY_ALL(world, worker_fits(&s->plan, path));
     if (comm_size(world) > 1) TRY(session_fingerprint_all(world, s));
     TRY(worker_open(world, &s->plan, mode, &out->worker));
     TRY_ALL(world, session_tell_tokenizer(s, out->worker));
-    (void)snprintf(path, sizeof path, "%.*s/state.h5", (int)sizeof path - 16, out->checkpoint);
     return worker_load(world, out->worker, path, NULL, &out->facts);
 }
 

@@ -144,6 +144,13 @@ enum status worker_save(const struct comm *world, struct worker *w, const char *
 enum status worker_load(const struct comm *world, struct worker *w, const char *path, const struct config *before,
                         struct worker_facts *facts) MUST_USE;
 
+/* The facts alone: anew and data stay empty. Local. Fails: ST_DAMAGED, also where they are numbers that no run has. */
+struct state;
+enum status worker_facts_stored(const struct state *f, struct worker_facts *out) MUST_USE;
+/* Holds the file at path the weights of this plan? Asked before memory is taken for a model that only a configuration speaks of. Local.
+ * Fails: ST_DAMAGED. */
+enum status worker_fits(const struct plan *plan, const char *path) MUST_USE;
+
 /* The weights that this worker holds (of EVALUATE: those that eval.weights chooses), as safetensors under their own names.
  * dtype: DT_F32, DT_BF16. Collective: yes, equal arguments. Fails: ST_IO. */
 enum status worker_export(const struct comm *world, struct worker *w, const char *path, enum dtype dtype) MUST_USE;
@@ -157,7 +164,6 @@ const struct tokens *worker_valid(const struct worker *w, int source);
 const struct corpus *worker_corpus(const struct worker *w);
 void worker_ledger(struct worker *w, struct ledger *out);
 /* What a state file says was read; n = 0 where it is from before there were ledgers. Local. Fails: ST_DAMAGED. */
-struct state;
 enum status worker_ledger_stored(const struct state *f, struct ledger *out) MUST_USE;
 
 /* Measured by independent counters, for planned against measured. */

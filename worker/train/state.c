@@ -44,6 +44,18 @@ static void arrays_fill(const struct worker *w, const struct arrays *a)
     }
 }
 
+/* Numbers that a run can have: contributions are fp32, so exponents are small (common/comm/exact.h). */
+static enum status arrays_check(const struct arrays *a)
+{
+    enum { MOST = 512 };
+    for (int64_t k = 0; k < a->n; k++)
+        if (a->exponent[k] < -MOST || a->exponent[k] > MOST || a->observed_exponent[k] < -MOST || a->observed_exponent[k] > MOST ||
+            a->updates[k] < 0)
+            FAIL(ST_DAMAGED, "exchange/ or optimizer/ of a checkpoint holds exponents or updates that no run has, at parameter %lld",
+                 (long long)k);
+    return ST_OK;
+}
+
 static void arrays_take(struct worker *w, const struct arrays *a)
 {
     for (int64_t k = 0; k < a->n; k++) {
@@ -197,13 +209,44 @@ static enum status get_digest(const struct state *f, const char *name, struct di
     return ST_OK;
 }
 
-static enum status get_facts(const struct state *f, struct worker_facts *facts)
+enum status worker_facts_stored(const struct state *f, struct worker_facts *out)
 {
-    TRY(state_get_i64(f, "step", &facts->step));
-    TRY(state_get_i64(f, "tokens", &facts->tokens));
-    TRY(state_get_i64(f, "lineage", &facts->lineage));
-    TRY(get_digest(f, "config_digest", &facts->config));
-    return get_digest(f, "fingerprint", &facts->fingerprint);
+    static const int64_t most_steps = INT64_C(1) << 40, most_tokens = INT64_C(1)
+                                                                      << 60; /* so that what is counted on from them is a number */
+    *out = (struct worker_facts){ 0 };
+    TRY(state_get_i64(f, "step", &out->step));
+    TRY(state_get_i64(f, "tokens", &out->tokens));
+    TRY(state_get_i64(f, "lineage", &out->lineage));
+    TRY(get_digest(f, "config_digest", &out->config));
+    TRY(get_digest(f, "fingerprint", &out->fingerprint));
+    if (out->step < 0 || out->step > most_steps || out->tokens < 0 || out->tokens > most_tokens || out->lineage < 0 ||
+        out->lineage > most_steps)
+        FAIL(ST_DAMAGED, "a checkpoint of step %lld, with %lld tokens and lineage %lld", (long long)out->step, (long long)out->tokens,
+             (long long)out->lineage);
+    return ST_OK;
+}
+
+static enum status find_weights(const struct plan *plan, const char *path, const struct state *f)
+{
+    for (int i = 0; i < plan->partition.n_params; i++) {
+        const struct param *const q = &plan->partition.params[i];
+        char name[H5_NAME];
+        (void)snprintf(name, sizeof name, "weights/%s", q->name);
+        const struct state_entry *const e = state_find(f, name);
+        if (e == NULL || e->dtype != DT_F32 || e->rows != q->rows || e->cols != q->cols)
+            FAIL(ST_DAMAGED, "%s: its own configuration describes a model with %s [%lld, %lld], and it does not hold that", path, name,
+                 (long long)q->rows, (long long)q->cols);
+    }
+    return ST_OK;
+}
+
+enum status worker_fits(const struct plan *plan, const char *path)
+{
+    struct state *f;
+    TRY(state_open(path, &f));
+    const enum status s = find_weights(plan, path, f);
+    state_close(f);
+    return s;
 }
 
 /* Rows [begin, begin + count) of a slot that is stored as fp32. */
@@ -324,6 +367,7 @@ static enum status read_all(struct worker *w, const struct state *f, const struc
         const struct state_rows all = { 0, 1, extra[i] };
         TRY(state_read_rows(f, &expected, &all, 1));
     }
+    TRY(arrays_check(&a));
     arrays_take(w, &a);
     for (int i = 0; i < w->plan->partition.n_params; i++) {
         if (changed[i]) driver_fresh_param(w->driver, i);
@@ -339,9 +383,7 @@ static enum status load(struct worker *w, const char *path, const struct config 
     TRY(state_open(path, &f));
     struct arena arena;
     arena_open_growing(&arena, "load");
-    enum status s = get_facts(f, facts);
-    facts->anew = 0;
-    facts->data = (struct ledger_change){ 0 };
+    enum status s = worker_facts_stored(f, facts);
     if (!s) s = read_all(w, f, before, &arena, &facts->anew);
     if (!s && w->mode == WORKER_TRAIN) s = data_go_on(w, f, before, facts);
     arena_close(&arena);
