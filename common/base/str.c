@@ -227,6 +227,13 @@ static bool harmless(uint32_t c)
     return !(c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff);
 }
 
+int64_t str_characters(const char *text, size_t n)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < n; i++) count += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return count;
+}
+
 void text_add_printable(struct text *text, const char *bytes, size_t n)
 {
     const unsigned char *s = (const unsigned char *)bytes;

@@ -35,6 +35,9 @@ char *str_seconds(char *buffer, size_t size, double seconds);
 /* 1234567 -> "1,234,567" */
 char *str_count(char *buffer, size_t size, int64_t n);
 
+/* Characters of n bytes of UTF-8: the bytes that begin one. */
+int64_t str_characters(const char *text, size_t n);
+
 /* Append bytes with controls, direction marks and invalid UTF-8 written as \xNN, so that data cannot drive a terminal. New
  * line and tab stay as they are. */
 void text_add_printable(struct text *text, const char *bytes, size_t n);
