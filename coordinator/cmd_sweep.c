@@ -206,5 +206,6 @@ const struct command command_sweep = {
              "100).",
     .example = "lamina sweep configs/quickstart.yaml --over optimizer.defaults.lr=1e-3..1e-1@5 --ranks 2",
     .stops_politely = true,
+    .every_rank = true,
     .local = sweep_command,
 };

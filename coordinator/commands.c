@@ -1,9 +1,11 @@
 #include "commands.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/comm/agree.h"
 #include "coordinator/private.h"
 #include "coordinator/signals.h"
 #include "environment.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,45 +95,62 @@ static enum status understand(int argc, char *const argv[], const struct command
     return ST_OK;
 }
 
-/* Every rank leaves with the same status; the sentence is printed by rank 0, whichever rank it came from. */
-static enum status run_collective(const struct command *command, const struct options *options)
+static bool is_failure(enum status s) { return s != ST_OK && s != ST_STOPPED && s != ST_DIFFER; }
+
+/* Every rank leaves with the same status, and rank 0 alone tells why, whichever rank it comes from. A launcher ends all ranks as soon as
+ * one of them has left with an error, perhaps before rank 0 has spoken: so a rank that fails before MPI starts (`before`; it may have no
+ * command) starts MPI all the same, and no rank leaves before rank 0 has come to meet it. */
+static enum status run_collective(const struct command *command, const struct options *options, enum status before)
 {
     struct comm *world = NULL;
-    if (command->stops_politely) signals_install();
+    const bool told = is_failure(before) && environment_rank() == 0; /* at once: MPI may not start, and say so in many words */
+    if (told) log_failure(before);
+    if (command != NULL && command->stops_politely) signals_install();
     enum status s = comm_start(&world);
-    if (s == ST_OK) {
+    const bool joined = s == ST_OK;
+    if (joined) {
         log_mute(comm_rank(world) != 0);
         fault_arm_from_environment(comm_rank(world));
-        s = command->collective(world, options);
+        s = comm_agree(world, before);
+        if (s == ST_OK && command != NULL) s = command->collective(world, options);
     }
-    if (s != ST_OK && s != ST_STOPPED && s != ST_DIFFER) log_failure(s);
+    if (is_failure(s) && !told) log_failure(s);
     (void)fflush(stdout);
+    const bool apart = !joined && world != NULL; /* not the promised world: others stand in worlds of their own and cannot be met */
     comm_finish(world);
-    return s;
+    if (apart && environment_rank() != 0) return ST_OK; /* leave the end to the one that speaks */
+    return joined || before == ST_OK ? s : before;
 }
 
 static enum status run_local(const struct command *command, const struct options *options)
 {
     if (command->stops_politely) signals_install();
     fault_arm_from_environment(environment_rank());
-    const enum status s = command->local(options);
-    if (s != ST_OK && s != ST_DIFFER && s != ST_STOPPED) log_failure(s);
-    return s;
+    return command->local(options);
+}
+
+/* Of several processes that a launcher started, rank 0 has stdout. */
+static enum status be_silent(void)
+{
+    log_mute(true);
+    if (freopen("/dev/null", "w", stdout) == NULL) FAIL(ST_IO, "/dev/null cannot be opened: %s", strerror(errno));
+    return ST_OK;
 }
 
 enum status commands_run(int argc, char *const argv[])
 {
     struct options options;
     const struct command *command = NULL;
-    const bool speaks = environment_rank() == 0; /* of several processes that a launcher started, one */
-    log_mute(!speaks);
-    if (!speaks && freopen("/dev/null", "w", stdout) == NULL) return ST_IO;
-    enum status s = understand(argc - 1, argv + 1, &command, &options);
-    if (s != ST_OK)
+    const bool is_rank = environment_is_rank(), speaks = environment_rank() == 0;
+    enum status s = speaks ? ST_OK : be_silent();
+    if (s == ST_OK) s = understand(argc - 1, argv + 1, &command, &options);
+    const bool understood = s == ST_OK && command != NULL;
+    const bool together = understood && command->collective != NULL && (command->local == NULL || is_rank);
+    if (understood && !together && (speaks || command->every_rank)) s = run_local(command, &options);
+    if (together || (is_failure(s) && is_rank && (command == NULL || command->every_rank)))
+        s = run_collective(together ? command : NULL, &options, s);
+    else if (is_failure(s))
         log_failure(s);
-    else if (command != NULL)
-        s = command->collective != NULL && (command->local == NULL || environment_is_rank()) ? run_collective(command, &options)
-                                                                                             : run_local(command, &options);
     if (fflush(stdout) != 0 && s == ST_OK) { /* a full disk or a closed pipe behind stdout */
         log_warn("the output could not be written completely");
         s = ST_IO;

@@ -1,5 +1,6 @@
 /* Starting MPI, and the life of groups. */
 #define LAMINA_COMM_PRIVATE
+#include "agree.h"
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -85,6 +86,15 @@ static struct comm *group_of(MPI_Comm mpi)
     return comm;
 }
 
+/* What a rank can find wrong before it has said a word to another. */
+static enum status check_start(const struct comm *comm, int provided)
+{
+    TRY(check_promise(comm->size, comm->rank));
+    TRY(read_deadline());
+    if (provided < MPI_THREAD_FUNNELED) FAIL(ST_LAUNCH, "%s was built without thread support (MPI_THREAD_FUNNELED)", comm_library());
+    return ST_OK;
+}
+
 enum status comm_start(struct comm **world)
 {
     int provided = MPI_THREAD_SINGLE;
@@ -93,16 +103,8 @@ enum status comm_start(struct comm **world)
     struct comm *comm = group_of(MPI_COMM_WORLD);
     comm->world = true;
     log_mute(comm->rank != 0);
-    enum status s = check_promise(comm->size, comm->rank);
-    if (s == ST_OK) s = read_deadline();
-    if (s == ST_OK && provided < MPI_THREAD_FUNNELED)
-        s = status_fail(ST_LAUNCH, __FILE__, __LINE__, "%s was built without thread support (MPI_THREAD_FUNNELED)", comm_library());
-    if (s != ST_OK) {
-        comm_finish(comm); /* a process that ends without MPI_Finalize gets an exit code of the launcher's choice */
-        return s;
-    }
     *world = comm;
-    return ST_OK;
+    return comm_agree(comm, check_start(comm, provided));
 }
 
 enum status comm_self(struct comm **self)

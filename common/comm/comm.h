@@ -23,7 +23,8 @@ enum comm_phase { COMM_CONTROL, COMM_GATHER, COMM_REDUCE, COMM_ACROSS, COMM_OPTI
 int comm_guard(void);
 /* MPI_Init_thread(FUNNELED), error handlers that return, check_on_failure -> comm_abort; the log is muted on ranks other than 0.
  * Collective over the launched world. Fails: ST_LAUNCH when the world is smaller than the launcher promised (OMPI_COMM_WORLD_SIZE,
- * PMI_SIZE, SLURM_STEP_NUM_TASKS, the first that is set), or LAMINA_DEADLINE is no time; MPI is finalized then. */
+ * PMI_SIZE, SLURM_STEP_NUM_TASKS, the first that is set), or LAMINA_DEADLINE is no time; *world is a group all the same then, for
+ * comm_finish (a process that ends without MPI_Finalize gets an exit code of the launcher's choice), and NULL where MPI did not start. */
 enum status comm_start(struct comm **world) MUST_USE;
 /* A group of one rank that needs no MPI: for plan, tests and commands without a launcher. */
 enum status comm_self(struct comm **self) MUST_USE;

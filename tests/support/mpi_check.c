@@ -21,6 +21,7 @@ int mpi_check_main(const char *name, void (*add)(TCase *))
     const enum status s = comm_start(&world);
     if (s != ST_OK) {
         log_failure(s);
+        comm_finish(world);
         return status_exit_code(s);
     }
     TCase *t = tcase_create(name);
