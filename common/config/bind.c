@@ -207,6 +207,14 @@ static bool complain_foreign(struct binder *b, const struct node *child, const s
     return n > 0 && chosen != NULL;
 }
 
+/* "; it is one of 'run'" where another section has the key, or "". */
+static void elsewhere_hint(const char *key, char hint[HINT_MAX])
+{
+    hint[0] = '\0';
+    for (const struct section *section = config_sections; section->key != NULL; section++)
+        if (field_find(section->rows, key) != NULL) snprintf(hint, HINT_MAX, "; it is one of '%s'", section->key);
+}
+
 void bind_unknown(struct binder *b, const struct node *map, const char *const *extra, const struct bind_table tables[], int n_tables,
                   const struct variant *const *variants, const struct variant *chosen)
 {
@@ -217,10 +225,11 @@ void bind_unknown(struct binder *b, const struct node *map, const char *const *e
         int i = 0;
         while (i < n && strcmp(keys[i], child->key) != 0) i++;
         if (i < n || complain_foreign(b, child, tables, n_tables, variants, chosen)) continue;
-        char hint[HINT_MAX] = "";
+        char hint[HINT_MAX];
+        elsewhere_hint(child->key, hint);
         if (strchr(child->key, ':') != NULL)
             snprintf(hint, sizeof hint, "; a space must follow the colon");
-        else if (!problems_full(b->problems))
+        else if (hint[0] == '\0' && !problems_full(b->problems))
             (void)nearest_hint(child->key, keys, n, hint);
         complain_key(b->problems, child, "there is no such key%s", hint);
     }

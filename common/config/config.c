@@ -160,8 +160,6 @@ enum status config_parse_rule(const char *name, const char *yaml, size_t n, cons
     if (r.root != NULL) bind_lone_rule(&binder, optimizer, out);
     const int count = end_reading(&r, problems);
     if (count > 0) FAIL(ST_CONFIG, "%s: %d problem%s", name, count, count == 1 ? "" : "s");
-    out->file = arena_strdup(arena, name);
-    out->line = 1;
     return ST_OK;
 }
 

@@ -63,6 +63,11 @@ struct eval_config {
     int weights;            /* of rules that keep an average, or train other weights than they mean: which to evaluate */
 };
 
+/* Where a row of a list stands, for messages of later: "run.yaml:12:7: " before the sentence; its line and a caret after it, or "". */
+struct config_place {
+    const char *before, *below;
+};
+
 /* Which tensors a rule takes. Empty lists match everything; lists that are given must all agree. */
 struct match_config {
     bool all;
@@ -96,13 +101,12 @@ struct rule_config {
     const void *fields;        /* the optimizer's own struct */
     struct rule_common common; /* lr already multiplied by lr_mult */
     int schedule;              /* index into schedules */
-    const char *file;
-    int line; /* where the rule stands, for messages; 0 on the command line */
+    struct config_place place;
 };
 struct freeze_config {
     struct match_config match;
     int64_t until_step;
-    int line;
+    struct config_place place;
 }; /* until_step 0: for ever */
 
 struct config {

@@ -154,6 +154,7 @@ static const char *integer_hint(const char *text)
     const char *digits = *text == '-' || *text == '+' ? text + 1 : text;
     const size_t n = skip_digits(digits);
     if (n == 0) return "";
+    if (n == 1 && *digits == '0' && digits[1] != '\0' && strchr("xXoObB", digits[1]) != NULL) return ": write it in decimal digits";
     if (*digits == '0' && n > 1 && digits[n] == '\0') return ": write it without the leading 0, which some readers take for octal";
     if (digits[n] == '_' || digits[n] == ',') return ": write the digits without separators";
     if (*text == '+' && digits[n] == '\0') return ": write it without the +";

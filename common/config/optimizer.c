@@ -208,12 +208,23 @@ static void bind_values_of_rule(struct binder *b, const struct node *row, const 
     rule->common.lr_mult = 1; /* it has done its work: what is written out says the product */
 }
 
+/* The text goes when it is read; what messages of later need of it stays. */
+static struct config_place keep_place(struct binder *b, struct place place)
+{
+    struct text before = { 0 }, below = { 0 };
+    place_print(place, &before);
+    place_print_line(place, &below);
+    const struct config_place kept = { arena_strdup(b->arena, before.data), arena_strdup(b->arena, below.data != NULL ? below.data : "") };
+    text_free(&before);
+    text_free(&below);
+    return kept;
+}
+
 static struct rule_config *add_rule(struct binder *b, const char *name, struct place place)
 {
     struct rule_config *rule = &b->config->rules[b->config->n_rules++];
     *rule = (struct rule_config){ .name = arena_strdup(b->arena, name) };
-    rule->file = place.source->override == 0 ? b->config->file : arena_strdup(b->arena, place.source->name);
-    rule->line = place.source->override == 0 ? place.line : 0;
+    rule->place = keep_place(b, place);
     return rule;
 }
 
@@ -247,6 +258,7 @@ static void bind_rules(struct binder *b, const struct node *section, const struc
 void bind_lone_rule(struct binder *b, const struct variant *optimizer, struct rule_config *out)
 {
     *out = (struct rule_config){ .name = optimizer->name, .optimizer = optimizer, .schedule = -1 };
+    out->place = keep_place(b, b->root->place);
     out->match = (struct match_config){ .all = true, .layer_low = -1, .layer_high = -1 };
     if (!bind_is_map(b, b->root)) return;
     tell_unknown(b, b->root, NULL, optimizer);
@@ -272,7 +284,7 @@ static void bind_freeze(struct binder *b, const struct node *freeze)
         if (!bind_is_map(b, row)) continue;
         struct freeze_config *to = &b->config->freeze[b->config->n_freeze++];
         const struct bind_table table = { freeze_fields, to };
-        to->line = row->place.source->override == 0 ? row->place.line : 0;
+        to->place = keep_place(b, row->place);
         match_read(b, row, &to->match);
         bind_rows(b, row, &table, 1, NULL);
         bind_unknown(b, row, freeze_keys, &table, 1, NULL, NULL);

@@ -32,6 +32,40 @@ static struct node *step_down(struct node *at, const char *word, struct place pl
     return NULL;
 }
 
+/* The first empty word of a path of n bytes, or NULL. */
+static const char *empty_word(const char *path, size_t n)
+{
+    const char *const end = path + n;
+    for (const char *word = path; word <= end; word++) { /* from a word to behind the dot that ends it */
+        const char *const begin = word;
+        while (word < end && *word != '.') word++;
+        if (word == begin) return word;
+    }
+    return NULL;
+}
+
+/* Put value where the path (words between dots) says; place is that of its first word. */
+static void put_at(struct node *root, char *word, struct node *value, struct place place, struct arena *arena, struct problems *problems)
+{
+    for (struct node *at = root;;) {
+        const size_t n = strcspn(word, ".");
+        const bool last = word[n] == '\0';
+        word[n] = '\0';
+        if (last && at->kind == NODE_MAP) {
+            node_put(at, word, place, value);
+            return;
+        }
+        at = step_down(at, word, place, arena, problems);
+        if (at == NULL) return;
+        if (last) {
+            problem_add(problems, place, "'%s' is a row; set one of its keys", word);
+            return;
+        }
+        place.column += (int)str_characters(word, n) + 1;
+        word += n + 1;
+    }
+}
+
 void override_apply(struct node *root, const char *override, int index, struct arena *arena, struct problems *problems)
 {
     struct source *source = arena_place(arena, sizeof *source);
@@ -44,27 +78,13 @@ void override_apply(struct node *root, const char *override, int index, struct a
     }
     struct node *value = tree_read(source, (size_t)(equals - override) + 1, arena, problems);
     if (value == NULL) return;
-    char *word = arena_strdup(arena, override);
-    word[equals - override] = '\0';
-    for (struct node *at = root;;) {
-        const size_t n = strcspn(word, ".");
-        const bool last = word[n] == '\0';
-        word[n] = '\0';
-        if (n == 0) {
-            problem_add(problems, place, "a word of the path is empty; write key.path=value");
-            return;
-        }
-        if (last && at->kind == NODE_MAP) {
-            node_put(at, word, place, value);
-            return;
-        }
-        at = step_down(at, word, place, arena, problems);
-        if (at == NULL) return;
-        if (last) {
-            problem_add(problems, place, "'%s' is a row; set one of its keys", word);
-            return;
-        }
-        for (size_t i = 0; i <= n; i++) place.column += ((unsigned char)word[i] & 0xC0) != 0x80;
-        word += n + 1;
+    const char *empty = empty_word(override, (size_t)(equals - override));
+    if (empty != NULL) {
+        place.column += (int)str_characters(override, (size_t)(empty - override));
+        problem_add(problems, place, "a word of the path is empty; write key.path=value");
+        return;
     }
+    char *path = arena_strdup(arena, override);
+    path[equals - override] = '\0';
+    put_at(root, path, value, place, arena, problems);
 }

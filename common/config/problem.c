@@ -44,13 +44,6 @@ static int by_place(const void *left, const void *right)
 
 static bool starts_character(char byte) { return ((unsigned char)byte & 0xC0) != 0x80; }
 
-static int64_t characters(const char *text, size_t n)
-{
-    int64_t count = 0;
-    for (size_t i = 0; i < n; i++) count += starts_character(text[i]);
-    return count;
-}
-
 /* Where `count` characters of text end, in bytes. */
 static size_t skip_characters(const char *text, size_t n, int count)
 {
@@ -75,8 +68,9 @@ static void add_visible(struct text *out, const char *text, size_t n)
     }
 }
 
-static void print_line(struct place place, struct text *out)
+void place_print_line(struct place place, struct text *out)
 {
+    if (place.line == 0) return;
     const char *line = place.source->text, *end = line + place.source->n;
     for (int i = 1; i < place.line && line != NULL; i++) {
         line = memchr(line, '\n', (size_t)(end - line));
@@ -96,7 +90,7 @@ static void print_line(struct place place, struct text *out)
     const size_t n = (size_t)(stop - line), shown = skip_characters(line, n, LINE_SHOWN), head = skip_characters(line, shown, before);
     struct text visible = { 0 };
     add_visible(&visible, line, head);
-    const int64_t indent = characters(visible.data, visible.length) + (cut_left ? 3 : 0);
+    const int64_t indent = str_characters(visible.data, visible.length) + (cut_left ? 3 : 0);
     add_visible(&visible, line + head, shown - head);
     text_add(out, "  %s", cut_left ? "..." : "");
     text_add_bytes(out, visible.data, visible.length);
@@ -104,21 +98,32 @@ static void print_line(struct place place, struct text *out)
     text_free(&visible);
 }
 
-static void print_problem(const struct problem *problem, struct text *out)
+void place_print(struct place place, struct text *out)
 {
-    const struct place place = problem->place;
     text_add_printable(out, place.source->name, strlen(place.source->name));
     if (place.line > 0 && place.source->override == 0) text_add(out, ":%d:%d", place.line, place.column);
     text_add(out, ": ");
+}
+
+static void print_problem(const struct problem *problem, struct text *out)
+{
+    place_print(problem->place, out);
     text_add_printable(out, problem->sentence, strlen(problem->sentence));
     text_add(out, "\n");
-    if (place.line > 0) print_line(place, out);
+    place_print_line(problem->place, out);
 }
 
 void problems_print(struct problems *problems, struct text *out)
 {
     qsort(problems->rows, (size_t)problems->n, sizeof problems->rows[0], by_place);
-    const int shown = problems->n < PROBLEMS_SHOWN ? problems->n : PROBLEMS_SHOWN, more = problems_count(problems) - shown;
-    for (int i = 0; i < shown; i++) print_problem(&problems->rows[i], out);
+    int shown = 0;
+    for (const size_t begin = out->length; shown < problems->n && shown < PROBLEMS_SHOWN; shown++) {
+        const size_t before = out->length;
+        print_problem(&problems->rows[shown], out);
+        if (shown == 0 || out->length - begin <= PROBLEMS_BYTES) continue;
+        out->length = before;
+        break;
+    }
+    const int more = problems_count(problems) - shown;
     if (more > 0) text_add(out, "... and %d more\n", more);
 }

@@ -23,7 +23,8 @@ struct problem {
     const char *sentence;
 };
 
-enum { PROBLEMS_KEPT = 500, PROBLEMS_SHOWN = 50 };
+/* PROBLEMS_BYTES: what is shown fits into the sentence of one failure (status.h), by which it travels between ranks. */
+enum { PROBLEMS_KEPT = 500, PROBLEMS_SHOWN = 50, PROBLEMS_BYTES = 7168 };
 
 /* Zero-initialised but for the arena it is empty. Beyond PROBLEMS_KEPT they are only counted. */
 struct problems {
@@ -40,7 +41,12 @@ bool problems_full(const struct problems *problems);
 /* How many there are in all. */
 int problems_count(const struct problems *problems);
 
-/* In the order of the text: "file:line:column: sentence", the line itself, a caret; at most PROBLEMS_SHOWN, then "... and N more". */
+/* In the order of the text: "file:line:column: sentence", the line itself, a caret; at most PROBLEMS_SHOWN or PROBLEMS_BYTES of them, then
+ * "... and N more". */
 void problems_print(struct problems *problems, struct text *out);
+
+/* "file:line:column: ", and the line itself with a caret below (nothing where there is no line). */
+void place_print(struct place place, struct text *out);
+void place_print_line(struct place place, struct text *out);
 
 #endif

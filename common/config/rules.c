@@ -48,13 +48,6 @@ static int64_t freeze_end(const struct config *config, const struct rule_subject
     return end;
 }
 
-static void add_place(const char *file, int line, struct text *out)
-{
-    text_add(out, "%s", file);
-    if (line > 0) text_add(out, ":%d", line);
-    text_add(out, ": ");
-}
-
 /* Each role once, in the order of the model. */
 static void add_roles(const struct rule_subject subjects[], int n, struct text *out)
 {
@@ -77,7 +70,6 @@ static void tell_idle_match(const struct match_config *match, const struct rule_
     } else if (match->n_globs > 0 && n > 0) {
         text_add(out, "; names look like %s", subjects[n / 2].name);
     }
-    text_add(out, "\n");
 }
 
 /* A rule without a tensor is a mistake of the user's, whether it matches nothing or others come before it. */
@@ -90,21 +82,21 @@ static int tell_idle_rules(const struct config *config, const struct rule_subjec
         while (i < n && rule_of[i] != r) i++;
         if (i < n) continue;
         count++;
-        add_place(rule->file, rule->line, out);
-        text_add(out, "rule '%s'", rule->name);
+        text_add(out, "%srule '%s'", rule->place.before, rule->name);
         const int shadowed = first_match(&rule->match, subjects, n);
         if (shadowed < 0)
             tell_idle_match(&rule->match, subjects, n, out);
         else
-            text_add(out, " gets no tensor: the rules before it take all that it matches (rule '%s' has %s)\n",
+            text_add(out, " gets no tensor: the rules before it take all that it matches (rule '%s' has %s)",
                      config->rules[rule_of[shadowed]].name, subjects[shadowed].name);
+        text_add(out, "\n%s", rule->place.below);
     }
     for (int f = 0; f < config->n_freeze; f++) {
         if (first_match(&config->freeze[f].match, subjects, n) >= 0) continue;
         count++;
-        add_place(config->file, config->freeze[f].line, out);
-        text_add(out, "this row of optimizer.freeze");
+        text_add(out, "%sthis row of optimizer.freeze", config->freeze[f].place.before);
         tell_idle_match(&config->freeze[f].match, subjects, n, out);
+        text_add(out, "\n%s", config->freeze[f].place.below);
     }
     return count;
 }
@@ -112,14 +104,15 @@ static int tell_idle_rules(const struct config *config, const struct rule_subjec
 enum status rules_assign(const struct config *config, const struct rule_subject subjects[], int n, int rule_of[], int64_t frozen_until[],
                          struct text *problems)
 {
+    const struct config_place last = config->rules[config->n_rules - 1].place;
     int orphans = 0;
     for (int i = 0; i < n; i++) {
         rule_of[i] = first_rule(config, &subjects[i]);
         frozen_until[i] = freeze_end(config, &subjects[i]);
         if (rule_of[i] >= 0 || orphans++ >= PROBLEMS_TOLD) continue;
-        add_place(config->file, 0, problems);
-        text_add(problems, "tensor %s (role %s) follows no rule; end the rules with {name: rest, match: all}\n", subjects[i].name,
-                 subjects[i].role);
+        text_add(problems, "%stensor %s (role %s) follows no rule; end the rules with {name: rest, match: all}\n", last.before,
+                 subjects[i].name, subjects[i].role);
+        if (orphans == 1) text_add(problems, "%s", last.below);
     }
     if (orphans > PROBLEMS_TOLD) text_add(problems, "... and %d more\n", orphans - PROBLEMS_TOLD);
     const int idle = tell_idle_rules(config, subjects, n, rule_of, problems);

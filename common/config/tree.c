@@ -112,11 +112,23 @@ static int32_t decode_utf8(const unsigned char *text, size_t n, size_t *length)
     return c < least[*length] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? -1 : c;
 }
 
-/* Characters that could hide something from the reader of the text, or that YAML 1.1 takes for line ends and editors do not. */
+/* Characters that could hide something from the reader of the text or show it in another order, or that YAML 1.1 takes for line ends and
+ * editors do not. */
 static bool is_forbidden(int32_t c)
 {
-    return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF ||
-           c == 0xFFFE || c == 0xFFFF;
+    return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c >= 0x7F && c < 0xA0) || c == 0x200E || c == 0x200F ||
+           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF || c == 0xFFFE || c == 0xFFFF;
+}
+
+/* Where a byte of the source stands. */
+static struct place place_of_byte(const struct source *source, size_t at)
+{
+    struct place place = { source, 1, 1 };
+    for (size_t i = 0; i < at; i++) {
+        if (((unsigned char)source->text[i] & 0xC0) != 0x80) place.column++;
+        if (source->text[i] == '\n') place = (struct place){ source, place.line + 1, 1 };
+    }
+    return place;
 }
 
 /* True when every byte may be shown to libyaml; else one problem, at the first byte that may not. */
@@ -124,12 +136,11 @@ static bool check_bytes(const struct source *source, struct problems *problems)
 {
     const unsigned char *text = (const unsigned char *)source->text;
     const size_t n = source->n;
-    struct place place = { source, 0, 0 };
+    struct place place = { source, 1, 1 };
     if (n > TREE_MAX_BYTES) {
-        problem_add(problems, place, "more than 1 MiB of configuration; is this the right file?");
+        problem_add(problems, place_of_byte(source, TREE_MAX_BYTES), "more than 1 MiB of configuration; is this the right file?");
         return false;
     }
-    place.line = place.column = 1;
     if (n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         problem_add(problems, place, "the text begins with a byte order mark; save it as UTF-8 without one");
         return false;
@@ -167,8 +178,9 @@ static bool check_bytes(const struct source *source, struct problems *problems)
 struct reader {
     yaml_parser_t parser;
     const struct source *source;
-    size_t begin;     /* of the YAML in the source, in bytes */
-    int first_column; /* characters of the first line that stand before the text (the key path of an override) */
+    size_t begin;      /* of the YAML in the source, in bytes */
+    int first_column;  /* characters of the first line that stand before the text (the key path of an override) */
+    struct place open; /* the innermost [ or { that is being read; line 0: none */
     struct arena *arena;
     struct problems *problems;
 };
@@ -179,14 +191,35 @@ static struct place place_of(const struct reader *reader, yaml_mark_t mark)
     return (struct place){ reader->source, (int)mark.line + 1, (int)mark.column + 1 + before };
 }
 
-/* The character that libyaml stumbled over; its index counts characters, not bytes. */
-static char stumbled_over(const struct reader *reader)
+/* The byte that a mark stands at, or n at the end of the text; an index of libyaml counts characters, not bytes. */
+static size_t byte_of(const struct reader *reader, yaml_mark_t mark)
 {
-    size_t index = reader->parser.problem_mark.index, i = reader->begin;
-    for (; i < reader->source->n && index > 0; index--) do
-            i++;
-        while (i < reader->source->n && ((unsigned char)reader->source->text[i] & 0xC0) == 0x80);
-    return i < reader->source->n ? reader->source->text[i] : '\0';
+    const char *const text = reader->source->text;
+    size_t at = reader->begin;
+    for (size_t index = mark.index; at < reader->source->n && index > 0; index--) do
+            at++;
+        while (at < reader->source->n && ((unsigned char)text[at] & 0xC0) == 0x80);
+    return at;
+}
+
+/* Where the text stops saying anything: behind its last visible character. */
+static struct place end_of_text(const struct reader *reader)
+{
+    size_t at = reader->source->n;
+    while (at > reader->begin && strchr(" \t\r\n", reader->source->text[at - 1]) != NULL) at--;
+    return place_of_byte(reader->source, at);
+}
+
+/* What is missing at the end of the text is told where it would have been needed: where the quote, the list or the map begins. */
+static void tell_end(struct reader *reader, const char *context)
+{
+    const yaml_parser_t *parser = &reader->parser;
+    if (parser->context != NULL && byte_of(reader, parser->context_mark) < reader->source->n)
+        problem_add(reader->problems, place_of(reader, parser->context_mark), "%s that does not end: %s", context, parser->problem);
+    else if (reader->open.line > 0)
+        problem_add(reader->problems, reader->open, "this does not end: %s", parser->problem);
+    else
+        problem_add(reader->problems, end_of_text(reader), "%s: %s", context, parser->problem);
 }
 
 static void tell_syntax(struct reader *reader)
@@ -195,7 +228,10 @@ static void tell_syntax(struct reader *reader)
     CHECK(parser->error != YAML_MEMORY_ERROR && parser->problem != NULL);
     const struct place place = place_of(reader, parser->problem_mark);
     const char *context = parser->context != NULL ? parser->context : "in the text";
-    if (stumbled_over(reader) == '\t')
+    const size_t at = byte_of(reader, parser->problem_mark);
+    if (at == reader->source->n)
+        tell_end(reader, context);
+    else if (reader->source->text[at] == '\t')
         problem_add(reader->problems, place, "a tab cannot stand here; indent with spaces");
     else if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line)
         problem_add(reader->problems, place, "%s that began in line %d: %s", context, (int)parser->context_mark.line + 1, parser->problem);
@@ -288,6 +324,7 @@ static struct node *read_node(struct reader *reader, const yaml_event_t *event, 
 {
     const struct place place = place_of(reader, event->start_mark);
     struct node *node;
+    bool flow = false;
     switch (event->type) {
     case YAML_ALIAS_EVENT:
         problem_add(reader->problems, place, "alias '*%s': aliases are not used here; write the value out", event->data.alias.anchor);
@@ -298,18 +335,24 @@ static struct node *read_node(struct reader *reader, const yaml_event_t *event, 
     case YAML_SEQUENCE_START_EVENT:
         node = node_new(reader->arena, NODE_LIST, place);
         tell_properties(reader, place, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+        flow = event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
         break;
     default:
         CHECK(event->type == YAML_MAPPING_START_EVENT);
         node = node_new(reader->arena, NODE_MAP, place);
         tell_properties(reader, place, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+        flow = event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
         break;
     }
     if (depth == TREE_MAX_DEPTH) {
         problem_add(reader->problems, place, "more than %d lists and maps stand inside each other", TREE_MAX_DEPTH);
         return NULL;
     }
-    return read_children(reader, node, depth + 1) ? node : NULL;
+    const struct place around = reader->open;
+    if (flow) reader->open = place;
+    const bool fine = read_children(reader, node, depth + 1);
+    reader->open = around;
+    return fine ? node : NULL;
 }
 
 /* The only document of the stream. */

@@ -38,9 +38,9 @@ struct opt_rule plan_rule(const struct plan *plan, int param)
     return (struct opt_rule){ .opt = plan->optimizers[rule], .hyper = config->fields, .common = &config->common };
 }
 
-static void tell_rule(const struct config *config, const struct rule_config *rule, const char *why, struct text *problems)
+static void tell_rule(const struct rule_config *rule, const char *why, struct text *problems)
 {
-    text_add(problems, "%s:%d: rule %s: %s\n", rule->file ? rule->file : config->file, rule->line, rule->name, why);
+    text_add(problems, "%srule %s: %s\n%s", rule->place.before, rule->name, why, rule->place.below);
 }
 
 static enum status assign_rules(struct arena *arena, const struct plan_input *in, struct plan *out, struct text *problems)
@@ -62,7 +62,7 @@ static enum status assign_rules(struct arena *arena, const struct plan_input *in
         CHECK(optimizers[r] != NULL);
         const struct rule_config *rule = &in->config->rules[r];
         const char *why = opt_problem(&(struct opt_rule){ optimizers[r], rule->fields, &rule->common });
-        if (why) tell_rule(in->config, rule, why, problems);
+        if (why) tell_rule(rule, why, problems);
     }
     if (problems->length > 0) FAIL(ST_CONFIG, "%s: settings of rules exclude each other", in->config->file);
     out->optimizers = optimizers;
@@ -75,7 +75,7 @@ static enum status assign_rules(struct arena *arena, const struct plan_input *in
         q->row_align = opt_row_align(&rule, q);
         const char *why = rule.opt->refuse != NULL ? rule.opt->refuse(q, rule.hyper) : NULL;
         if (why == NULL) continue;
-        tell_rule(in->config, &in->config->rules[q->rule], why, problems);
+        tell_rule(&in->config->rules[q->rule], why, problems);
         FAIL(ST_CONFIG, "%s: rule '%s' takes %s, which its optimizer cannot train", in->config->file, in->config->rules[q->rule].name,
              q->name);
     }

@@ -26,7 +26,7 @@ refused 3 'missing.yaml: cannot be read' missing.yaml
 sed 's/name: rest, match: all/name: rest, match: {role: norm}/' tiny.yaml >rules.yaml
 refused 3 'embedding.token.weight' rules.yaml
 printf 'run: {name: a\n  bad' >broken.yaml
-refused 3 'broken.yaml:3:1: ' broken.yaml
+refused 3 'broken.yaml:1:6: ' broken.yaml
 refused 4 'nothing.h5' tiny.yaml data.train.t.path=nothing.h5
 cp text.txt notokens.h5
 refused 4 'notokens.h5' tiny.yaml data.train.t.path=notokens.h5

@@ -68,7 +68,10 @@ START_TEST(the_first_match_wins)
                "[]"),
         ST_CONFIG); /* a: q takes them, and no name is x */
     ck_assert_str_eq(fx.told.data,
-                     "t.yaml:8: rule 'a' matches no tensor; the roles of this model are embedding, attn.q, norm, mlp.in, head\n");
+                     "t.yaml:8:77: rule 'a' matches no tensor; the roles of this model are embedding, attn.q, norm, mlp.in, head\n"
+                     "    rules: [{name: n, match: {role: norm}}, {name: q, match: {role: attn.q}}, {name: a, match: {role: 'attn.*', "
+                     "glob: x}},...\n"
+                     "                                                                              ^\n");
     ck_rules_are((const int[N]){ 3, 1, 0, 3, 1, 3, 0, 3 });
 }
 END_TEST
@@ -103,7 +106,9 @@ START_TEST(a_tensor_without_a_rule_is_named)
 {
     ck_assert_int_eq(assign("[{name: q, match: {role: [attn.q, mlp.in, norm, head]}}]", "[]"), ST_CONFIG);
     ck_assert_str_eq(fx.told.data,
-                     "t.yaml: tensor embedding (role embedding) follows no rule; end the rules with {name: rest, match: all}\n");
+                     "t.yaml:8:11: tensor embedding (role embedding) follows no rule; end the rules with {name: rest, match: all}\n"
+                     "    rules: [{name: q, match: {role: [attn.q, mlp.in, norm, head]}}]\n"
+                     "            ^\n");
     ck_assert_int_eq(fx.rule_of[0], -1);
 }
 END_TEST
@@ -112,7 +117,9 @@ START_TEST(a_rule_behind_others_is_told_who_stands_before_it)
 {
     ck_assert_int_eq(assign("[{name: rest, match: all}, {name: late, match: {role: head}}]", "[]"), ST_CONFIG);
     ck_assert_str_eq(fx.told.data,
-                     "t.yaml:8: rule 'late' gets no tensor: the rules before it take all that it matches (rule 'rest' has head)\n");
+                     "t.yaml:8:37: rule 'late' gets no tensor: the rules before it take all that it matches (rule 'rest' has head)\n"
+                     "    rules: [{name: rest, match: all}, {name: late, match: {role: head}}]\n"
+                     "                                      ^\n");
 }
 END_TEST
 
@@ -129,7 +136,9 @@ END_TEST
 START_TEST(a_freeze_that_holds_nothing_is_told)
 {
     ck_assert_int_eq(assign("[{name: rest, match: all}]", "[{match: {glob: 'block.*'}}]"), ST_CONFIG);
-    ck_assert_str_eq(fx.told.data, "t.yaml:9: this row of optimizer.freeze matches no tensor; names look like blocks.10.attn.q\n");
+    ck_assert_str_eq(fx.told.data, "t.yaml:9:12: this row of optimizer.freeze matches no tensor; names look like blocks.10.attn.q\n"
+                                   "    freeze: [{match: {glob: 'block.*'}}]\n"
+                                   "             ^\n");
 }
 END_TEST
 

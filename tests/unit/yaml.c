@@ -121,7 +121,11 @@ static const struct refused {
     { "a: |\n  x\n  y\n", 0, true, "t.yaml:1:4: the value contains the control character 0x0A; write it in one line", 1 },
     { "a:\n\tb: 1\n", 0, false, "t.yaml:2:1: a tab cannot stand here; indent with spaces", 1 },
     { "a: [1, 2\nb: 3\n", 0, false, "t.yaml:2:2: while parsing a flow sequence that began in line 1: did not find expected ',' or ']'", 1 },
-    { "a: 'open\n", 0, false, "t.yaml:2:1: while scanning a quoted scalar", 1 },
+    { "a: 'open\n", 0, false,
+      "t.yaml:1:4: while scanning a quoted scalar that does not end: found unexpected end of stream\n  a: 'open\n     ^\n", 1 },
+    { "a: {b: [1, 2,\n\n# the end\n", 0, false,
+      "t.yaml:1:8: this does not end: did not find expected node content\n  a: {b: [1, 2,\n         ^\n", 1 },
+    { "a: {b: 1\n\n", 0, false, "t.yaml:1:4: while parsing a flow mapping that does not end", 1 },
     { "a: b: c\n", 0, false, "t.yaml:1:5: in the text: mapping values are not allowed", 1 },
     { "a: 1\n b: 2\n", 0, false, "t.yaml:2:3: in the text: mapping values are not allowed", 1 },
     { "a: @x\n", 0, false, "t.yaml:1:4: while scanning for the next token: found character that cannot start any token", 1 },
@@ -138,6 +142,7 @@ static const struct refused {
     { "a: \xE2\x80\xA8"
       "b: 1\n",
       0, false, "t.yaml:1:4: the invisible character U+2028", 1 },
+    { "a: x\xE2\x80\xAEy\n", 0, false, "t.yaml:1:5: the invisible character U+202E", 1 },
     { "a: \x1b[31m\n", 0, false, "t.yaml:1:4: the invisible character U+001B", 1 },
     { "a: 1\rb: 2\r", 0, false, "t.yaml:1:5: a carriage return without a line feed", 1 },
 };
