@@ -56,15 +56,13 @@ static size_t skip_characters(const char *text, size_t n, int count)
     return i;
 }
 
-/* As it will stand on the terminal: a tab takes one column, so that the caret stays below its character. */
+/* As it will stand on the terminal, in one line: a tab takes one column, so that the caret stays below its character. */
 static void add_visible(struct text *out, const char *text, size_t n)
 {
-    for (size_t i = 0; i < n;) {
-        const char *tab = memchr(text + i, '\t', n - i);
-        const size_t run = tab == NULL ? n - i : (size_t)(tab - (text + i));
+    for (size_t i = 0, run; i < n; i += run + 1) {
+        for (run = 0; i + run < n && text[i + run] != '\t' && text[i + run] != '\n';) run++;
         text_add_printable(out, text + i, run);
-        if (tab != NULL) text_add(out, " ");
-        i += run + (tab != NULL);
+        if (i + run < n) text_add(out, "%s", text[i + run] == '\t' ? " " : "\\x0a");
     }
 }
 
@@ -108,7 +106,7 @@ void place_print(struct place place, struct text *out)
 static void print_problem(const struct problem *problem, struct text *out)
 {
     place_print(problem->place, out);
-    text_add_printable(out, problem->sentence, strlen(problem->sentence));
+    add_visible(out, problem->sentence, strlen(problem->sentence));
     text_add(out, "\n");
     place_print_line(problem->place, out);
 }

@@ -262,10 +262,14 @@ static struct node *read_scalar(struct reader *reader, const yaml_event_t *event
     const size_t n = event->data.scalar.length;
     tell_properties(reader, place, event->data.scalar.anchor, event->data.scalar.tag);
     node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    for (size_t i = 0; i < n; i++) {
-        if (value[i] >= 0x20 && value[i] != 0x7F) continue;
-        problem_add(reader->problems, place, "the value contains the control character 0x%02X%s", value[i],
-                    value[i] == '\n' ? "; write it in one line" : "");
+    for (size_t i = 0, length; i < n; i += length) { /* an escape in quotes can say what the text may not hold */
+        const int32_t c = decode_utf8(value + i, n - i, &length);
+        if (c >= 0x20 && !is_forbidden(c)) continue;
+        if (c < 0x80)
+            problem_add(reader->problems, place, "the value contains the control character 0x%02X%s", value[i],
+                        c == '\n' ? "; write it in one line" : "");
+        else
+            problem_add(reader->problems, place, "the value contains the invisible character U+%04X", (unsigned)c);
         node->bad = true;
         return node;
     }

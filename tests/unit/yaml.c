@@ -118,6 +118,8 @@ static const struct refused {
     { "{{a: 1}: 3}\n", 0, true, "t.yaml:1:2: a key must be a word, not a map", 1 },
     { "{'': 3}\n", 0, true, "t.yaml:1:2: a key must be a word, not empty", 1 },
     { "a: \"x\\0y\"\n", 0, true, "t.yaml:1:4: the value contains the control character 0x00", 1 },
+    { "a: \"x\\u202Ey\"\n", 0, true, "t.yaml:1:4: the value contains the invisible character U+202E", 1 },
+    { "\"a\\x85b\": 1\n", 0, true, "t.yaml:1:1: the value contains the invisible character U+0085", 1 },
     { "a: |\n  x\n  y\n", 0, true, "t.yaml:1:4: the value contains the control character 0x0A; write it in one line", 1 },
     { "a:\n\tb: 1\n", 0, false, "t.yaml:2:1: a tab cannot stand here; indent with spaces", 1 },
     { "a: [1, 2\nb: 3\n", 0, false, "t.yaml:2:2: while parsing a flow sequence that began in line 1: did not find expected ',' or ']'", 1 },
