@@ -90,7 +90,7 @@ make_words() {
     edit escape_unknown 1:21 'found unknown escape character' 's/name: tiny/name: "a\\qb"/'
     edit escape_nul 1:19 'contains the control character 0x00' 's/name: tiny/name: "a\\0b"/'
     edit escape_terminal 1:19 'contains the control character 0x1B' 's/name: tiny/name: "a\\e[31mb"/'
-    edit escape_direction 1:19 'a\xe2\x80\xaeb' 's/name: tiny/name: "a\\u202eb"/'
+    edit escape_direction 1:19 'contains the invisible character U+202E' 's/name: tiny/name: "a\\u202eb"/'
 }
 
 make_bytes() {
