@@ -163,6 +163,10 @@ static bool check_bytes(const struct source *source, struct problems *problems)
             problem_add(problems, place, "the invisible character U+%04X is not allowed; remove it", (unsigned)c);
             return false;
         }
+        if (c == '%' && place.column == 1) { /* before libyaml sees it: a megabyte of directives takes it ten seconds */
+            problem_add(problems, place, "YAML directives are not used here; remove the line");
+            return false;
+        }
         if (c == '\r' && (i + 1 == n || text[i + 1] != '\n')) {
             problem_add(problems, place, "a carriage return without a line feed; end lines with LF or CR LF");
             return false;
@@ -181,6 +185,7 @@ struct reader {
     size_t begin;      /* of the YAML in the source, in bytes */
     int first_column;  /* characters of the first line that stand before the text (the key path of an override) */
     struct place open; /* the innermost [ or { that is being read; line 0: none */
+    int n_values;      /* read so far, keys too */
     struct arena *arena;
     struct problems *problems;
 };
@@ -329,6 +334,10 @@ static struct node *read_node(struct reader *reader, const yaml_event_t *event, 
     const struct place place = place_of(reader, event->start_mark);
     struct node *node;
     bool flow = false;
+    if (reader->n_values++ == TREE_MAX_VALUES) {
+        problem_add(reader->problems, place, "more than %d keys and values; is this the right file?", TREE_MAX_VALUES);
+        return NULL;
+    }
     switch (event->type) {
     case YAML_ALIAS_EVENT:
         problem_add(reader->problems, place, "alias '*%s': aliases are not used here; write the value out", event->data.alias.anchor);

@@ -6,7 +6,7 @@
 
 #include "common/config/problem.h"
 
-enum { TREE_MAX_BYTES = 1 << 20, TREE_MAX_DEPTH = 64, TREE_MAX_CHILDREN = 1000 };
+enum { TREE_MAX_BYTES = 1 << 20, TREE_MAX_DEPTH = 64, TREE_MAX_CHILDREN = 1000, TREE_MAX_VALUES = 1 << 16 };
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 

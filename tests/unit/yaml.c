@@ -113,7 +113,8 @@ static const struct refused {
     { "a: 1\nb: 2\na: 3\n", 0, true, "t.yaml:3:1: 'a' is given twice; it stands already in line 1", 1 },
     { "{a: 1, a: 2}", 0, true, "t.yaml:1:8: 'a' is given twice", 1 },
     { "a: 1\n---\nb: 2\n", 0, true, "t.yaml:2:1: a second document", 1 },
-    { "%YAML 1.1\n---\na: 1\n", 0, true, "t.yaml:1:1: YAML directives", 1 },
+    { "%YAML 1.1\n---\na: 1\n", 0, false, "t.yaml:1:1: YAML directives", 1 },
+    { "a: 1\n...\n%TAG ! x\n---\n", 0, false, "t.yaml:3:1: YAML directives", 1 },
     { "? [1, 2]\n: 3\n", 0, true, "t.yaml:1:3: a key must be a word, not a list", 1 },
     { "{{a: 1}: 3}\n", 0, true, "t.yaml:1:2: a key must be a word, not a map", 1 },
     { "{'': 3}\n", 0, true, "t.yaml:1:2: a key must be a word, not empty", 1 },
@@ -200,6 +201,19 @@ START_TEST(hostile_texts_are_refused_within_a_second)
 }
 END_TEST
 
+/* libyaml compares every directive with all before it. */
+START_TEST(a_megabyte_of_directives_is_refused_within_a_second)
+{
+    struct text text = { 0 };
+    for (int i = 0; i < 55000; i++) text_add(&text, "%%TAG !t%d! x\n", i);
+    const double start = clock_thread_seconds();
+    ck_assert_ptr_null(read_text(text.data));
+    ck_assert_double_lt(clock_thread_seconds() - start, 1);
+    ck_assert_ptr_nonnull(strstr(fx.told.data, "t.yaml:1:1: YAML directives are not used here"));
+    text_free(&text);
+}
+END_TEST
+
 START_TEST(a_list_of_more_than_a_thousand_is_refused)
 {
     struct text text = { 0 };
@@ -208,6 +222,24 @@ START_TEST(a_list_of_more_than_a_thousand_is_refused)
     text_add(&text, "- more\n");
     ck_assert_ptr_null(read_text(text.data));
     ck_assert_ptr_nonnull(strstr(fx.told.data, "t.yaml:1001:3: more than 1000 values in one list"));
+    text_free(&text);
+}
+END_TEST
+
+/* Each key is compared with those before it in its map, so it matters how many there are in all. */
+START_TEST(a_megabyte_of_keys_is_refused_within_a_second)
+{
+    struct text text = { 0 };
+    for (int i = 0; i < 110; i++) {
+        text_add(&text, "k%d: {", i);
+        for (int k = 0; k < 1000; k++) text_add(&text, "a%d: 1, ", k);
+        text_add(&text, "}\n");
+    }
+    const double start = clock_thread_seconds();
+    ck_assert_ptr_null(read_text(text.data));
+    ck_assert_double_lt(clock_thread_seconds() - start, 1);
+    ck_assert_ptr_nonnull(strstr(fx.told.data, "t.yaml:33:"));
+    ck_assert_ptr_nonnull(strstr(fx.told.data, "more than 65536 keys and values"));
     text_free(&text);
 }
 END_TEST
@@ -249,7 +281,9 @@ int main(void)
     tcase_add_loop_test(cases, what_can_deceive_is_refused_at_its_place, 0, (int)(sizeof refused / sizeof refused[0]));
     tcase_add_test(cases, depth_64_is_read_and_65_is_not);
     tcase_add_loop_test(cases, hostile_texts_are_refused_within_a_second, 0, 6);
+    tcase_add_test(cases, a_megabyte_of_directives_is_refused_within_a_second);
     tcase_add_test(cases, a_list_of_more_than_a_thousand_is_refused);
+    tcase_add_test(cases, a_megabyte_of_keys_is_refused_within_a_second);
     tcase_add_test(cases, fifty_problems_are_shown_and_the_rest_counted);
     tcase_add_test(cases, the_same_problem_is_told_once);
     suite_add_tcase(suite, cases);
