@@ -105,6 +105,7 @@ static enum status run_collective(const struct command *command, const struct op
     struct comm *world = NULL;
     const bool told = is_failure(before) && environment_rank() == 0; /* at once: MPI may not start, and say so in many words */
     if (told) log_failure(before);
+    if (is_failure(before)) comm_guard_code(status_exit_code(before));
     if (command != NULL && command->stops_politely) signals_install();
     enum status s = comm_start(&world);
     const bool joined = s == ST_OK;

@@ -21,6 +21,9 @@ enum comm_phase { COMM_CONTROL, COMM_GATHER, COMM_REDUCE, COMM_ACROSS, COMM_OPTI
 /* Before everything else, threads above all: under srun without PMIx this process may stay behind as the parent of the one that goes on, to
  * say in one sentence, on rank 0, what MPI_Init ended for. Returns -1 in the process that goes on, else the exit code to end with. */
 int comm_guard(void);
+/* This process has failed and told why, and starts MPI to leave together with others: if it does not start, that parent ends with this exit
+ * code (below 128) and adds nothing. */
+void comm_guard_code(int code);
 /* MPI_Init_thread(FUNNELED), error handlers that return, check_on_failure -> comm_abort; the log is muted on ranks other than 0.
  * Collective over the launched world. Fails: ST_LAUNCH when the world is smaller than the launcher promised (OMPI_COMM_WORLD_SIZE,
  * PMI_SIZE, SLURM_STEP_NUM_TASKS, the first that is set), or LAMINA_DEADLINE is no time; *world is a group all the same then, for

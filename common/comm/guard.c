@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BEGUN = 'b', STARTED = 's' }; /* what the pipe brings */
+enum { BEGUN = 'b', STARTED = 's', KNOWN = 0x80 }; /* what the pipe brings; KNOWN + exit code */
 
 /* A task of srun that neither PMIx nor mpirun knows, and a library that needs to be known. */
 static bool is_doubtful(void)
@@ -56,12 +56,20 @@ int comm_guard(void)
         return -1;
     }
     (void)close(report[1]);
-    char last = 0;
+    unsigned char last = 0;
     const int code = child > 0 ? wait_for(child) : 0;
-    for (char c; read(report[0], &c, 1) == 1;) last = c;
+    int known = 0;
+    for (unsigned char c; read(report[0], &c, 1) == 1; last = c)
+        if (c >= KNOWN) known = c - KNOWN;
     (void)close(report[0]);
     if (child < 0) return -1; /* no process to spare: without a guard, then */
-    return last == BEGUN ? tell() : code;
+    return last != BEGUN ? code : known != 0 ? known : tell();
+}
+
+void comm_guard_code(int code)
+{
+    const unsigned char known = (unsigned char)(KNOWN + code);
+    if (comm_process.guard > 0) (void)!write(comm_process.guard, &known, 1);
 }
 
 enum status comm_guarded_init(int *provided)
