@@ -8,11 +8,15 @@ target_compile_definitions(lamina_flags INTERFACE _GNU_SOURCE)
 target_compile_options(lamina_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
   -Wvla -Wformat=2 -Wundef -Wdouble-promotion -Wpointer-arith -Wcast-qual -Wno-unused-parameter
-  -ffp-contract=off -fno-math-errno -fno-trapping-math # the same bits wherever it is compiled: no silent fused multiply-add
-  -fno-common -fmacro-prefix-map=${lamina_root}/=)     # messages and traces name common/base/arena.c, not where it was built
+  -fno-common)
+# Messages, traces and debugging information name common/base/arena.c, not where it was built: an installed tree knows no other place.
+target_compile_options(lamina_flags INTERFACE -ffile-prefix-map=${CMAKE_BINARY_DIR}=build -ffile-prefix-map=${lamina_root}/=)
+# What changes code: the same bits wherever it is compiled, so no silent fused multiply-add.
+set(LAMINA_CODE_FLAGS -ffp-contract=off -fno-math-errno -fno-trapping-math)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  target_compile_options(lamina_flags INTERFACE -march=x86-64-v2) # SIMD files have flags of their own and are chosen at run time
+  list(APPEND LAMINA_CODE_FLAGS -march=x86-64-v2) # SIMD files have flags of their own and are chosen at run time
 endif()
+target_compile_options(lamina_flags INTERFACE ${LAMINA_CODE_FLAGS})
 if(LAMINA_WERROR)
   target_compile_options(lamina_flags INTERFACE -Werror)
 endif()

@@ -1,93 +1,156 @@
-# What Lamina needs from outside: required libraries stop the configuration with a name, optional ones say what is lost.
+# What Lamina needs from outside. The rows stand in common/base/libraries.h: names, packages, and what is lost without an optional one. All that
+# is required and missing is told at once; LAMINA_WITHOUT leaves an optional library out though it is installed.
+#
+# A library is looked for by pkg-config, then by header and library in CMAKE_PREFIX_PATH, CPATH and LIBRARY_PATH: what module systems set.
 
-find_package(PkgConfig REQUIRED)
-find_package(MPI REQUIRED COMPONENTS C)
-find_package(OpenMP REQUIRED COMPONENTS C)
+set(LAMINA_WITHOUT "" CACHE STRING "optional libraries to leave out though they are installed: their words, or all; one CBLAS or oneDNN must remain")
 
-set(HDF5_PREFER_PARALLEL ON)
-find_package(HDF5 REQUIRED COMPONENTS C)
-if(NOT HDF5_IS_PARALLEL)
-  message(FATAL_ERROR "HDF5 was found but is not the parallel build: install libhdf5-openmpi-dev or load a parallel HDF5 module")
-endif()
-add_library(lamina_hdf5 INTERFACE)
-target_include_directories(lamina_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
-target_compile_definitions(lamina_hdf5 INTERFACE ${HDF5_C_DEFINITIONS})
-target_link_libraries(lamina_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
+find_package(PkgConfig QUIET)
+set(lamina_problems "") # lines about what is missing
+set(lamina_lines "")    # text about what was found
+string(REPLACE ":" ";" lamina_include_hints "$ENV{CPATH}:$ENV{C_INCLUDE_PATH}")
+string(REPLACE ":" ";" lamina_library_hints "$ENV{LIBRARY_PATH}:$ENV{LD_LIBRARY_PATH}")
 
-pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
-pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+# ---- the rows ----
 
-# lamina_optional(NAME FOUND TARGET LOST [DEFINITION LIBRARY...]): the interface library lamina_TARGET, which where NAME was found links these
-# libraries and defines DEFINITION=1, and is empty elsewhere; and a line that says what is lost.
-function(lamina_optional name found target lost)
-  if(found)
-    set(line "${name}: yes")
-  else()
-    set(line "${name}: NO, so ${lost}")
+set(lamina_header ${CMAKE_CURRENT_SOURCE_DIR}/common/base/libraries.h)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${lamina_header})
+file(READ ${lamina_header} lamina_rest)
+set(lamina_optional_words "")
+string(REPEAT ", \"([^\"]*)\"" 4 lamina_fields)
+while(lamina_rest MATCHES "    X[(]([a-z0-9]+)${lamina_fields}[)]") # not a list: texts may hold semicolons
+  set(word ${CMAKE_MATCH_1})
+  set(lamina_${word}_name "${CMAKE_MATCH_2}")
+  set(lamina_${word}_debian "${CMAKE_MATCH_3}")
+  set(lamina_${word}_module "${CMAKE_MATCH_4}")
+  set(lamina_${word}_lost "${CMAKE_MATCH_5}")
+  if(lamina_${word}_lost)
+    list(APPEND lamina_optional_words ${word})
   endif()
-  set_property(GLOBAL APPEND PROPERTY lamina_optional_lines "${line}")
-  add_library(lamina_${target} INTERFACE)
-  if(found AND ARGN)
-    list(POP_FRONT ARGN definition)
-    target_compile_definitions(lamina_${target} INTERFACE ${definition}=1)
-    target_link_libraries(lamina_${target} INTERFACE ${ARGN})
+  string(REPLACE "${CMAKE_MATCH_0}" "" lamina_rest "${lamina_rest}")
+endwhile()
+
+list(JOIN lamina_optional_words ", " lamina_choices)
+
+# ---- looking for one ----
+
+# lamina_problem(TEXT): all problems are told together, at the end.
+macro(lamina_problem)
+  string(APPEND lamina_problems "  ${ARGV0}\n")
+endmacro()
+
+# lamina_lacks(WORD): one line about a required library that is not there.
+macro(lamina_lacks word)
+  lamina_problem("${lamina_${word}_name} was not found: install ${lamina_${word}_debian} (Debian, Ubuntu), load or install ${lamina_${word}_module} \
+(modules, Spack), or name its prefix in CMAKE_PREFIX_PATH")
+endmacro()
+
+# lamina_wanted(WORD OUT): is it not left out by LAMINA_WITHOUT? `all` spares CBLAS, without which there are no products at all.
+function(lamina_wanted word out)
+  set(wanted TRUE)
+  if(word IN_LIST LAMINA_WITHOUT OR ("all" IN_LIST LAMINA_WITHOUT AND NOT word STREQUAL "blas"))
+    set(wanted FALSE)
   endif()
+  set(${out} ${wanted} PARENT_SCOPE)
 endfunction()
 
-# oneDNN by header and library: its CMake package asks for OpenCL, which a clean Debian lacks.
-find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.h)
-find_library(DNNL_LIBRARY dnnl)
-if(DNNL_INCLUDE AND DNNL_LIBRARY)
-  set(DNNL_FOUND TRUE)
+# lamina_find(WORD [PKG module...] HEADER file LIBRARY name...): the interface library lamina_WORD, and WORD_FOUND.
+function(lamina_find word)
+  cmake_parse_arguments(F "" "HEADER" "PKG;LIBRARY" ${ARGN})
+  if(NOT TARGET lamina_${word})
+    add_library(lamina_${word} INTERFACE)
+  endif()
+  string(TOUPPER LAMINA_${word} upper)
+  set(found FALSE)
+  if(PKG_CONFIG_FOUND AND F_PKG)
+    pkg_search_module(${upper}_PKG QUIET IMPORTED_TARGET ${F_PKG})
+    if(${upper}_PKG_FOUND)
+      target_link_libraries(lamina_${word} INTERFACE PkgConfig::${upper}_PKG)
+      set(found TRUE)
+    endif()
+  endif()
+  if(NOT found)
+    find_path(${upper}_INCLUDE ${F_HEADER} HINTS ${lamina_include_hints})
+    find_library(${upper}_LIBRARY NAMES ${F_LIBRARY} HINTS ${lamina_library_hints})
+    mark_as_advanced(${upper}_INCLUDE ${upper}_LIBRARY)
+    if(${upper}_INCLUDE AND ${upper}_LIBRARY)
+      target_include_directories(lamina_${word} SYSTEM INTERFACE ${${upper}_INCLUDE})
+      target_link_libraries(lamina_${word} INTERFACE ${${upper}_LIBRARY})
+      set(found TRUE)
+    endif()
+  endif()
+  set(${word}_FOUND ${found} PARENT_SCOPE)
+endfunction()
+
+# lamina_required(WORD, and what lamina_find takes)
+macro(lamina_required word)
+  lamina_find(${word} ${ARGN})
+  if(NOT ${word}_FOUND)
+    lamina_lacks(${word})
+  endif()
+endmacro()
+
+# lamina_settle(WORD): LAMINA_HAVE_WORD=1 where it was found, else lamina_WORD is empty; and the line that says so.
+macro(lamina_settle word)
+  if(${word}_FOUND)
+    string(TOUPPER ${word} lamina_upper)
+    target_compile_definitions(lamina_${word} INTERFACE LAMINA_HAVE_${lamina_upper}=1)
+    string(APPEND lamina_lines "--   ${lamina_${word}_name}: yes\n")
+  else()
+    string(APPEND lamina_lines "--   ${lamina_${word}_name}: NO: ${lamina_${word}_lost} (Debian, Ubuntu: ${lamina_${word}_debian}; modules, Spack: ${lamina_${word}_module})\n")
+  endif()
+endmacro()
+
+# lamina_optional(WORD, and what lamina_find takes)
+macro(lamina_optional word)
+  add_library(lamina_${word} INTERFACE)
+  set(${word}_FOUND FALSE)
+  lamina_wanted(${word} lamina_is_wanted)
+  if(lamina_is_wanted)
+    lamina_find(${word} ${ARGN})
+  endif()
+  lamina_settle(${word})
+endmacro()
+
+# ---- all of them ----
+
+foreach(word IN LISTS LAMINA_WITHOUT)
+  if(NOT word IN_LIST lamina_optional_words AND NOT word STREQUAL "all")
+    lamina_problem("LAMINA_WITHOUT names '${word}', which is no optional library: give words of ${lamina_choices}, or all")
+  endif()
+endforeach()
+
+find_package(OpenMP COMPONENTS C)
+if(NOT OpenMP_C_FOUND)
+  lamina_lacks(openmp)
 endif()
-lamina_optional(oneDNN "${DNNL_FOUND}" dnnl "dense products go to CBLAS, one thread per call"
-  LAMINA_HAVE_DNNL ${DNNL_LIBRARY})
-if(DNNL_FOUND)
-  target_include_directories(lamina_dnnl SYSTEM INTERFACE ${DNNL_INCLUDE})
+include(cmake/mpi.cmake)
+lamina_required(yaml PKG yaml-0.1 HEADER yaml.h LIBRARY yaml)
+lamina_required(jansson PKG jansson HEADER jansson.h LIBRARY jansson)
+lamina_required(xxhash PKG libxxhash HEADER xxhash.h LIBRARY xxhash)
+lamina_required(zlib PKG zlib HEADER zlib.h LIBRARY z)
+
+lamina_optional(dnnl HEADER oneapi/dnnl/dnnl.h LIBRARY dnnl) # its CMake package asks for OpenCL, which a clean Debian lacks
+include(cmake/blas.cmake)
+lamina_optional(pcre2 PKG libpcre2-8 HEADER pcre2.h LIBRARY pcre2-8)
+lamina_optional(utf8proc PKG libutf8proc HEADER utf8proc.h LIBRARY utf8proc)
+lamina_optional(zstd PKG libzstd HEADER zstd.h LIBRARY zstd)
+lamina_optional(bzip2 HEADER bzlib.h LIBRARY bz2)
+lamina_optional(xz PKG liblzma HEADER lzma.h LIBRARY lzma)
+
+if(LAMINA_TESTS) # Check is no part of the program
+  lamina_find(check PKG check HEADER check.h LIBRARY check)
+  if(check_FOUND)
+    string(APPEND lamina_lines "--   Check: yes\n")
+  else()
+    string(APPEND lamina_lines "--   Check: NO: no tests are built\n")
+  endif()
 endif()
 
-pkg_check_modules(OPENBLAS IMPORTED_TARGET openblas)
-pkg_check_modules(LAPACKE IMPORTED_TARGET lapacke)
-if(OPENBLAS_FOUND AND LAPACKE_FOUND)
-  set(LINALG_FOUND TRUE)
-endif()
-lamina_optional("OpenBLAS + LAPACKE" "${LINALG_FOUND}" linalg "matrix optimizers are left out"
-  LAMINA_HAVE_LAPACKE PkgConfig::OPENBLAS PkgConfig::LAPACKE)
-if(NOT DNNL_FOUND AND NOT OPENBLAS_FOUND)
-  message(FATAL_ERROR "neither oneDNN nor OpenBLAS was found: install libdnnl-dev or libopenblas-dev")
-endif()
-
-pkg_check_modules(PCRE2 IMPORTED_TARGET libpcre2-8)
-lamina_optional(PCRE2 "${PCRE2_FOUND}" pcre2 "--document-start and most tokenizer.json files (expressions) are refused"
-  LAMINA_HAVE_PCRE2 PkgConfig::PCRE2)
-
-# Unpackers of `data build`, each a row of common/data/packed.
-pkg_check_modules(ZSTD IMPORTED_TARGET libzstd)
-lamina_optional(zstd "${ZSTD_FOUND}" zstd "data build refuses .zst"
-  LAMINA_HAVE_ZSTD PkgConfig::ZSTD)
-find_package(BZip2 QUIET)
-lamina_optional(bzip2 "${BZIP2_FOUND}" bzip2 "data build refuses .bz2"
-  LAMINA_HAVE_BZIP2 BZip2::BZip2)
-pkg_check_modules(XZ IMPORTED_TARGET liblzma)
-lamina_optional(xz "${XZ_FOUND}" xz "data build refuses .xz"
-  LAMINA_HAVE_XZ PkgConfig::XZ)
-
-pkg_check_modules(UTF8PROC IMPORTED_TARGET libutf8proc)
-lamina_optional(utf8proc "${UTF8PROC_FOUND}" utf8proc "tokenizer.json files that normalize Unicode (NFC, NFKC, NFD, NFKD, Lowercase) are refused"
-  LAMINA_HAVE_UTF8PROC PkgConfig::UTF8PROC)
-
-pkg_check_modules(CHECK IMPORTED_TARGET check)
-lamina_optional(Check "${CHECK_FOUND}" check "no tests are built")
-if(CHECK_FOUND)
-  target_link_libraries(lamina_check INTERFACE PkgConfig::CHECK)
+if(lamina_problems)
+  message(FATAL_ERROR "\n${lamina_problems}") # lines that begin with a space are printed as they are
 endif()
 
 function(lamina_print_libraries)
-  get_property(lines GLOBAL PROPERTY lamina_optional_lines)
-  message(STATUS "Optional libraries:")
-  foreach(line IN LISTS lines)
-    message(STATUS "  ${line}")
-  endforeach()
+  message(STATUS "MPI ${MPI_C_VERSION} (${LAMINA_MPI}), HDF5 ${LAMINA_HDF5_VERSION}; optional libraries:\n${lamina_lines}--   to leave some out: -DLAMINA_WITHOUT=\"WORD;WORD\" of ${lamina_choices}, or all")
 endfunction()

@@ -2,6 +2,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/comm/agree.h"
+#include "coordinator/built.h"
 #include "coordinator/private.h"
 #include "coordinator/signals.h"
 #include "environment.h"
@@ -86,7 +87,7 @@ static enum status understand(int argc, char *const argv[], const struct command
     *command = NULL;
     if (argc < 1) FAIL(ST_USAGE, "a command is missing; lamina --help lists them");
     if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0) return print_help(NULL);
-    if (strcmp(argv[0], "--version") == 0) return printf("lamina %s\n", LAMINA_VERSION) > 0 ? ST_OK : ST_IO;
+    if (strcmp(argv[0], "--version") == 0) return printf("lamina %s\n", built_version) > 0 ? ST_OK : ST_IO;
     const struct command *found = find_command(argc, argv, &words);
     if (found == NULL) return unknown_command(argc, argv);
     TRY(options_parse(&found->rules, argc - words, argv + words, options));

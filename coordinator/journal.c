@@ -1,8 +1,10 @@
 #include "journal.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/libraries.h"
 #include "common/base/log.h"
 #include "common/math/product.h"
+#include "coordinator/built.h"
 #include "coordinator/environment.h"
 #include "coordinator/metrics_file.h"
 #include "coordinator/sources.h"
@@ -32,6 +34,14 @@ static json_t *environment_json(void)
     return o;
 }
 
+static json_t *libraries_json(void)
+{
+    json_t *o = json_object();
+#define LIBRARY_SET(word, name, debian, module, lost) set(o, name, library_##word() != NULL ? printable(library_##word()) : json_null());
+    LIBRARY_LIST(LIBRARY_SET)
+    return o;
+}
+
 enum status journal_run(const struct run_folder *f, const struct session *s, const struct plan_facts *facts, const struct sources *sources,
                         const struct comm *world)
 {
@@ -40,9 +50,11 @@ enum status journal_run(const struct run_folder *f, const struct session *s, con
     for (int r = 0; r < comm_size(world); r++) CHECK(json_array_append_new(hosts, printable(comm_host(world, r))) == 0);
     set(o, "name", json_string(s->config->run.name));
     set(o, "started", json_string(clock_iso8601(clock_unix(), when)));
-    set(o, "lamina", json_string(LAMINA_VERSION));
+    set(o, "lamina", json_string(built_version));
+    set(o, "commit", json_string(built_commit));
     set(o, "compiler", json_string(__VERSION__));
     set(o, "mpi", json_string(comm_library()));
+    set(o, "libraries", libraries_json());
     set(o, "linear_algebra", json_string(math_libraries()));
     set(o, "isa", json_string(math_isa()));
     set(o, "ranks", json_integer(s->ranks));

@@ -1,4 +1,5 @@
 #include "common/base/clock.h"
+#include "coordinator/built.h"
 #include "coordinator/chart.h"
 #include "coordinator/html.h"
 #include "report.h"
@@ -288,5 +289,5 @@ void report_page(const struct report_run *runs, int n, struct text *out)
     text_add(
         out,
         "<footer>Written by lamina %s at %s from the files of the run%s. Point at a chart to read its values.</footer>\n</body>\n</html>\n",
-        LAMINA_VERSION, clock_iso8601(clock_unix(), when), n > 1 ? "s" : "");
+        built_version, clock_iso8601(clock_unix(), when), n > 1 ? "s" : "");
 }

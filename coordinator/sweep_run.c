@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/parallel.h"
+#include "common/comm/launcher.h"
 #include "coordinator/child.h"
 #include "coordinator/signals.h"
 #include <errno.h>
@@ -37,14 +38,15 @@ enum status sweep_program(char out[PATH_BYTES])
     return ST_OK;
 }
 
-/* mpirun as `./run launch` calls it: ranks are not bound, and there may be more of them than cores. */
 static void add_launcher(struct words *w, int ranks)
 {
-    static const char *const words[] = { "mpirun", "-q", "--bind-to", "none", "--oversubscribe", "-n" };
     char number[16];
+    const char *words[LAUNCHER_WORDS];
+    if (ranks == 1) return; /* train is a world of its own */
     (void)snprintf(number, sizeof number, "%d", ranks);
-    for (size_t i = 0; ranks > 1 && i < sizeof words / sizeof words[0]; i++) add(w, words[i]);
-    if (ranks > 1) add(w, number);
+    const int n = comm_launcher(words);
+    for (int i = 0; i < n; i++) add(w, words[i]);
+    add(w, number);
 }
 
 static void add_train(struct words *w, const struct sweep_order *order, const struct sweep_point *p, const char *program, bool fresh)
@@ -161,11 +163,11 @@ static void say_done(const struct sweep_order *order, int i, const struct sweep_
     text_free(&words);
 }
 
-/* Codes that the next point would get as well; the last one is mpirun's, where it cannot start the ranks. */
+/* Codes that the next point would get as well; 205 (Open MPI) and 255 (MPICH) are the launcher's, where it cannot start the ranks. */
 static bool ends_the_sweep(int code)
 {
     static const enum status all[] = { ST_USAGE, ST_CONFIG, ST_DATA, ST_IO, ST_LAUNCH };
-    if (code == 205) return true;
+    if (code == 205 || code == 255) return true;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (code == status_exit_code(all[i])) return true;
     return false;

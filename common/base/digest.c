@@ -1,5 +1,6 @@
 #include "digest.h"
 #include "check.h"
+#include "libraries.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,14 @@
 #include <xxhash.h>
 
 enum { READ_BYTES = 1 << 20 };
+
+const char *library_xxhash(void)
+{
+    static _Thread_local char version[32];
+    const unsigned n = XXH_versionNumber();
+    (void)snprintf(version, sizeof version, "%u.%u.%u", n / 10000, n / 100 % 100, n % 100);
+    return version;
+}
 
 struct digest_stream {
     XXH3_state_t *xxh;

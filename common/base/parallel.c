@@ -1,10 +1,12 @@
 #include "parallel.h"
+#include "libraries.h"
 #include <float.h>
 #include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <unistd.h>
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -127,4 +129,18 @@ int parallel_cores_node(void)
 {
     const long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (int)n : 1;
+}
+
+const char *library_openmp(void)
+{
+    static const struct {
+        int date;
+        const char *version;
+    } all[] = { { 201307, "4.0" }, { 201511, "4.5" }, { 201811, "5.0" }, { 202011, "5.1" }, { 202111, "5.2" } };
+    static _Thread_local char text[32];
+    const char *version = "of";
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (_OPENMP == all[i].date) version = all[i].version;
+    (void)snprintf(text, sizeof text, "%s (%d)", version, _OPENMP);
+    return text;
 }

@@ -2,6 +2,7 @@
 #define LAMINA_COMM_PRIVATE
 #include "agree.h"
 #include "common/base/check.h"
+#include "common/base/libraries.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "private.h"
@@ -166,5 +167,21 @@ const char *comm_library(void)
     int length = 0;
     if (MPI_Get_library_version(name, &length) != MPI_SUCCESS) return "this MPI";
     name[strcspn(name, ",\n")] = '\0';
+    static const char mpich[] = "MPICH Version:"; /* and a tab: the first line of many */
+    if (strncmp(name, mpich, sizeof mpich - 1) == 0) {
+        const char *version = name + sizeof mpich - 1;
+        version += strspn(version, " \t");
+        memmove(name + sizeof "MPICH", version, strlen(version) + 1);
+        name[sizeof "MPICH" - 1] = ' ';
+    }
     return name;
+}
+
+const char *library_mpi(void)
+{
+    static _Thread_local char text[MPI_MAX_LIBRARY_VERSION_STRING + 32];
+    int major = 0, minor = 0;
+    (void)MPI_Get_version(&major, &minor);
+    (void)snprintf(text, sizeof text, "%s, standard %d.%d", comm_library(), major, minor);
+    return text;
 }

@@ -2,8 +2,10 @@
 #ifndef LAMINA_HAVE_DNNL
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/libraries.h"
 #include "common/base/parallel.h"
 #include "private.h"
+#include "product.h"
 #include <cblas.h>
 #include <limits.h>
 #include <stdio.h>
@@ -22,17 +24,14 @@ static void multiply(const struct gemm *g)
 }
 static void sgemm(const struct gemm *g)
 {
-    if (openblas_get_num_threads() != 1) openblas_set_num_threads(1); /* the tasks are the threads */
+    libraries_single_threaded(); /* the tasks are the threads */
     multiply(g);
 }
 
 static bool bf16_native(void) { return false; }
 static struct gemm_primitive *prepare(const struct gemm *g, size_t room) { return NULL; }
 static void execute(struct gemm_primitive *p, const struct gemm *g, void *scratch) { CHECK(p != NULL); }
-static void describe(enum dtype dtype, char *out, size_t size)
-{
-    (void)snprintf(out, size, "%s (%s)", "OpenBLAS sgemm", openblas_get_corename());
-}
+static void describe(enum dtype dtype, char *out, size_t size) { (void)snprintf(out, size, "CBLAS sgemm, %s", math_libraries()); }
 static void limit(enum isa isa) {} /* OPENBLAS_CORETYPE chooses, before the program starts */
 
 static double peak(int64_t m, int64_t n, int64_t k, int64_t pad, bool packed, enum dtype dtype, int times)
@@ -45,7 +44,8 @@ static double peak(int64_t m, int64_t n, int64_t k, int64_t pad, bool packed, en
     for (int64_t i = 0; i < k * (n + pad); i++) b[i] = (float)(i % 103) / 103;
     const struct gemm g = { .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .lda = k + pad, .ldb = n + pad, .ldc = n + pad };
     double best = -1;
-    openblas_set_num_threads(parallel_threads());
+    libraries_single_threaded(); /* not in the middle of what follows */
+    libraries_threads(parallel_threads());
     multiply(&g);
     for (int i = 0; i < times; i++) {
         const double start = clock_seconds();
@@ -53,10 +53,12 @@ static double peak(int64_t m, int64_t n, int64_t k, int64_t pad, bool packed, en
         const double seconds = clock_seconds() - start;
         if (best < 0 || seconds < best) best = seconds;
     }
-    openblas_set_num_threads(1);
+    libraries_threads(1);
     free(a), free(b), free(c);
     return best;
 }
+
+const char *library_dnnl(void) { return NULL; }
 
 const struct gemm_backend *gemm_backend(void)
 {

@@ -3,6 +3,7 @@
 #ifdef LAMINA_HAVE_DNNL
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/libraries.h"
 #include "common/base/parallel.h"
 #include "dnnl_matmul.h"
 #include "private.h"
@@ -221,6 +222,14 @@ static double peak(int64_t m, int64_t n, int64_t k, int64_t pad, bool packed, en
     free(a), free(b), free(c);
     matmul_close(&p.matmul);
     return seconds;
+}
+
+const char *library_dnnl(void)
+{
+    static _Thread_local char version[32];
+    const dnnl_version_t *v = dnnl_version();
+    (void)snprintf(version, sizeof version, "%d.%d.%d", v->major, v->minor, v->patch);
+    return version;
 }
 
 const struct gemm_backend *gemm_backend(void)

@@ -1,6 +1,7 @@
 /* isa.c: which instructions are used, by our kernels and by oneDNN. Chosen once, before the first kernel runs. */
 #include "private.h"
 #include "product.h"
+#include <stdio.h>
 #include <string.h>
 
 /* name in LAMINA_ISA and in the run header; what it needs of the processor (and of the system: the builtin asks both) */
@@ -66,4 +67,23 @@ enum status math_start(const char *isa)
     }
     FAIL(ST_LAUNCH, "LAMINA_ISA=%s is not known: use generic, avx2, avx512, avx512_bf16 or amx, or unset it for this machine's best (%s)",
          isa, isa_name(isa_best()));
+}
+
+static void add_choices(char *out, size_t size, const char *head, bool here)
+{
+    size_t n = strlen(out);
+    for (enum isa i = ISA_GENERIC; i < ISA_COUNT; i++) {
+        if (isa_supported(i) != here) continue;
+        n += (size_t)snprintf(out + n, size - n, "%s%s", head, isa_name(i));
+        head = ", ";
+    }
+}
+
+const char *math_isa_choices(void)
+{
+    static _Thread_local char text[160];
+    text[0] = '\0';
+    add_choices(text, sizeof text, "here: ", true);
+    add_choices(text, sizeof text, "; not here: ", false);
+    return text;
 }

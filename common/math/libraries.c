@@ -1,36 +1,82 @@
 /* libraries.c: BLAS and LAPACK in use, and the processor that OpenBLAS believes to be on. */
+#include "common/base/libraries.h"
 #include "private.h"
 #include "product.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef LAMINA_HAVE_LAPACKE
+#include <lapacke.h>
+#endif
 
-#ifdef LAMINA_HAVE_OPENBLAS
-char *openblas_get_corename(void); /* declared here: cblas.h is not always OpenBLAS's */
-char *openblas_get_config(void);
-int openblas_get_num_threads(void);
-void openblas_set_num_threads(int);
+/* What only one make of BLAS has. Weak, so that any CBLAS serves, and so that the make is seen which is loaded: behind Debian's
+ * libblas.so.3 stands whichever the machine prefers. Declared here, as cblas.h is the common part. */
+#define MAYBE __attribute__((weak))
+MAYBE char *openblas_get_corename(void);
+MAYBE char *openblas_get_config(void);
+MAYBE void openblas_set_num_threads(int);
+MAYBE char *bli_info_get_version_str(void);
+MAYBE void bli_thread_set_num_threads(long);
 
+void libraries_threads(int n)
+{
+    if (openblas_set_num_threads != NULL) openblas_set_num_threads(n);
+    if (bli_thread_set_num_threads != NULL) bli_thread_set_num_threads(n);
+}
+
+static void single_threaded(void) { libraries_threads(1); }
 void libraries_single_threaded(void)
 {
-    if (openblas_get_num_threads() != 1) openblas_set_num_threads(1);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, single_threaded);
 }
 
 static char text[160];
 static void compose(void)
 {
-    char version[64] = "OpenBLAS";
-    (void)sscanf(openblas_get_config(), "%15[^ ] %31[^ ]", version, version + 16);
-    const char *forced = getenv("OPENBLAS_CORETYPE");
-    (void)snprintf(text, sizeof text, "OpenBLAS %s, core type %s%s%s", version + 16, openblas_get_corename(),
-                   forced != NULL ? ", OPENBLAS_CORETYPE=" : "", forced != NULL ? forced : "");
+    if (openblas_get_config != NULL && openblas_get_corename != NULL) {
+        char version[32] = "";
+        (void)sscanf(openblas_get_config(), "%*s %31s", version);
+        const char *forced = getenv("OPENBLAS_CORETYPE");
+        (void)snprintf(text, sizeof text, "OpenBLAS %s, core type %s%s%s", version, openblas_get_corename(),
+                       forced != NULL ? ", OPENBLAS_CORETYPE=" : "", forced != NULL ? forced : "");
+    } else if (bli_info_get_version_str != NULL)
+        (void)snprintf(text, sizeof text, "BLIS %s", bli_info_get_version_str());
+    else
+        (void)snprintf(text, sizeof text, "of a make that does not tell its version");
 }
-const char *math_libraries(void)
+
+const char *library_blas(void)
 {
+#if !defined LAMINA_HAVE_BLAS
+    return NULL;
+#elif defined LAMINA_HAVE_DNNL && !defined LAMINA_HAVE_LAPACKE
+    return "not used: oneDNN multiplies, and LAPACKE is not built in";
+#else
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, compose);
     return text;
+#endif
+}
+
+const char *library_lapacke(void)
+{
+#ifdef LAMINA_HAVE_LAPACKE
+    static _Thread_local char version[32];
+    lapack_int major = 0, minor = 0, patch = 0;
+    LAPACKE_ilaver(&major, &minor, &patch);
+    (void)snprintf(version, sizeof version, "LAPACK %d.%d.%d", (int)major, (int)minor, (int)patch);
+    return version;
+#else
+    return NULL;
+#endif
+}
+
+const char *math_libraries(void)
+{
+    const char *blas = library_blas();
+    return blas != NULL ? blas : "none (matrix optimizers are left out)";
 }
 
 static bool among(const char *name, const char *const list[])
@@ -46,6 +92,7 @@ const char *math_openblas_coretype_needed(void)
     static const char *const old[] = { "Prescott",    "Core2",      "Penryn",    "Dunnington", "Atom",      "Nehalem",
                                        "Sandybridge", "Opteron",    "Barcelona", "Bobcat",     "Bulldozer", "Generic",
                                        "Katmai",      "Coppermine", "Northwood", "Banias",     NULL };
+    if (openblas_get_corename == NULL) return NULL;
     if (getenv("OPENBLAS_CORETYPE") != NULL) return NULL; /* somebody decided; the run header shows it */
     const char *now = openblas_get_corename(), *isa = getenv("LAMINA_ISA");
     /* LAMINA_ISA makes unlike machines compute the same bits: one core type for each of its words, whatever the library would choose. */
@@ -56,8 +103,3 @@ const char *math_openblas_coretype_needed(void)
     if (!among(now, old)) return NULL;
     return isa_supported(ISA_AVX512) ? "SkylakeX" : isa_supported(ISA_AVX2) ? "Haswell" : NULL;
 }
-#else
-const char *math_libraries(void) { return "none (matrix optimizers are left out)"; }
-const char *math_openblas_coretype_needed(void) { return NULL; }
-void libraries_single_threaded(void) {}
-#endif

@@ -5,7 +5,6 @@
 
 #include <limits.h>
 #include <math.h>
-#include <pthread.h>
 #ifdef LAMINA_HAVE_LAPACKE
 #include <cblas.h>
 #include <lapacke.h>
@@ -66,13 +65,6 @@ void linalg_gram_f32(float *c, int64_t n, int64_t k, const float *a)
 
 bool linalg_has_lapack(void) { return true; }
 
-/* One thread per call; before the first one, whoever makes it. */
-static void ready(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, libraries_single_threaded);
-}
-
 static int narrow(int64_t n)
 {
     CHECK(0 < n && n <= INT_MAX);
@@ -83,14 +75,14 @@ static CBLAS_TRANSPOSE word(bool transposed) { return transposed ? CblasTrans : 
 
 void linalg_product_f64(double *c, int64_t m, int64_t n, int64_t k, const double *a, bool a_transposed, const double *b, bool b_transposed)
 {
-    ready();
+    libraries_single_threaded(); /* before the first call, whoever makes it */
     cblas_dgemm(CblasRowMajor, word(a_transposed), word(b_transposed), narrow(m), narrow(n), narrow(k), 1, a, narrow(a_transposed ? m : k),
                 b, narrow(b_transposed ? k : n), 0, c, narrow(n));
 }
 
 void linalg_gram_f64(double *c, int64_t n, int64_t k, const double *a, bool transposed)
 {
-    ready();
+    libraries_single_threaded();
     cblas_dsyrk(CblasRowMajor, CblasLower, word(transposed), narrow(n), narrow(k), 1, a, narrow(transposed ? n : k), 0, c, narrow(n));
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = i + 1; j < n; j++) c[i * n + j] = c[j * n + i];
@@ -129,7 +121,7 @@ size_t linalg_eigen_scratch(int64_t n)
 }
 bool linalg_eigen(int64_t n, double *a, double *values, void *scratch)
 {
-    ready();
+    libraries_single_threaded();
     const int side = narrow(n);
     const struct work w = eigen_work(side);
     if (!all_finite(a, n * n)) return false;
@@ -155,7 +147,7 @@ size_t linalg_orthonormal_rows_scratch(int64_t n, int64_t m)
 }
 void linalg_orthonormal_rows(int64_t n, int64_t m, double *a, void *scratch)
 {
-    ready();
+    libraries_single_threaded();
     CHECK(n <= m);
     const int rows = narrow(n), cols = narrow(m);
     const struct work w = rows_work(rows, cols);
@@ -184,7 +176,7 @@ size_t linalg_svd_scratch(int64_t n, int64_t m)
 }
 bool linalg_svd(int64_t n, int64_t m, double *a, double *left, double *values, double *right, void *scratch)
 {
-    ready();
+    libraries_single_threaded();
     const int rows = narrow(n), cols = narrow(m), k = rows < cols ? rows : cols;
     const struct work w = svd_work(rows, cols);
     if (!all_finite(a, n * m)) return false;

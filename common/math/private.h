@@ -47,8 +47,9 @@ const struct vec_table *vec_table(void); /* of isa_current() */
 
 /* --- BLAS and LAPACK: libraries.c --------------------------------------------------------------------------------------- */
 
-/* From here on OpenBLAS works in the thread that calls it. */
+/* From here on BLAS works in the thread that calls it; libraries_threads(n) opens n, for the peak alone. */
 void libraries_single_threaded(void);
+void libraries_threads(int n);
 
 /* --- Matrix products: gemm_*.c ----------------------------------------------------------------------------------------- */
 

@@ -46,6 +46,8 @@ double product_peak(enum dtype dtype);
  * machine. Fails: ST_LAUNCH on an unknown word or one the machine lacks. */
 enum status math_start(const char *isa) MUST_USE;
 const char *math_isa(void);
+/* All that are compiled in, and which of them this machine has: "here: generic, avx2; not here: avx512". */
+const char *math_isa_choices(void);
 /* LAPACK and BLAS in use, and the core type that the library chose. */
 const char *math_libraries(void);
 /* OpenBLAS that takes the processor for an old one needs OPENBLAS_CORETYPE before it is loaded: returns the value to set (then re-execute),

@@ -5,7 +5,8 @@ make_config 8
 expect 0 "$LAMINA" info
 ! grep -q '^instruction set *generic' out || { echo "skipped: this machine has one instruction set"; exit 77; }
 
-expect 10 mpirun -q --bind-to none --oversubscribe -n 1 -x LAMINA_ISA=generic "$LAMINA" train tiny.yaml : -n 1 "$LAMINA" train tiny.yaml
+# shellcheck disable=SC2086  # words
+expect 10 $launcher 1 env LAMINA_ISA=generic "$LAMINA" train tiny.yaml : -n 1 "$LAMINA" train tiny.yaml
 says err 'with different bits: set LAMINA_ISA=avx2' 1
 says err 'rank 0 on' 1
 

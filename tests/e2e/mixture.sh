@@ -100,8 +100,9 @@ cp t.h5 q.h5 v.h5 elsewhere
 cp kept.h5 elsewhere/p.h5
 here=$PWD
 sed "s|path: |path: /proc/self/cwd/|g" three.yaml >apart.yaml
-expect 10 mpirun -q --bind-to none --oversubscribe -n 1 "$LAMINA" train "$here/apart.yaml" run.folder="$here/runs" run.name=apart : \
-    -n 1 --wdir "$here/elsewhere" "$LAMINA" train "$here/apart.yaml" run.folder="$here/runs" run.name=apart
+train="$LAMINA train $here/apart.yaml run.folder=$here/runs run.name=apart"
+# shellcheck disable=SC2086  # words
+expect 10 $launcher 1 $train : -n 1 sh -c "cd '$here/elsewhere' && exec $train"
 says err 'the token file of the training source p is not the same on all ranks' 1
 
 # vocabularies of one size that are not the same

@@ -1,4 +1,4 @@
-# USR1 to mpirun, and TERM or INT without a launcher: a checkpoint, exit code 75, and a last line that says how to go on.
+# USR1 to the launcher, and TERM or INT without a launcher: a checkpoint, exit code 75, and a last line that says how to go on.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
 make_data
 make_config 400
@@ -31,6 +31,7 @@ asked() {
 }
 
 steps=2
-asked USR1 mpirun -q --bind-to none --oversubscribe -n 2 "$LAMINA" train tiny.yaml
+# shellcheck disable=SC2086  # words
+asked USR1 $launcher 2 "$LAMINA" train tiny.yaml
 asked TERM "$LAMINA" train tiny.yaml
 asked INT env -- "$LAMINA" train tiny.yaml

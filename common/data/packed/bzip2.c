@@ -1,4 +1,5 @@
 #include "common/base/check.h"
+#include "common/base/libraries.h"
 #include "common/data/packed.h"
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,12 @@ static void bzip2_close(void *state)
     (void)BZ2_bzDecompressEnd(state);
     free(state);
 }
+
+const char *library_bzip2(void) { return BZ2_bzlibVersion(); }
+
+#else
+
+const char *library_bzip2(void) { return NULL; }
 
 #endif
 

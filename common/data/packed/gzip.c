@@ -1,4 +1,5 @@
 #include "common/base/check.h"
+#include "common/base/libraries.h"
 #include "common/data/packed.h"
 #include <stdlib.h>
 #include <zlib.h>
@@ -52,6 +53,8 @@ static void gzip_close(void *state)
     (void)inflateEnd(state);
     free(state);
 }
+
+const char *library_zlib(void) { return zlibVersion(); }
 
 const struct packed_desc packed_gzip = { .name = "gzip",
                                          .summary = "gzip and dictzip",

@@ -1,4 +1,5 @@
 #include "common/base/check.h"
+#include "common/base/libraries.h"
 #include "common/data/packed.h"
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,12 @@ static void xz_close(void *state)
     lzma_end(state);
     free(state);
 }
+
+const char *library_xz(void) { return lzma_version_string(); }
+
+#else
+
+const char *library_xz(void) { return NULL; }
 
 #endif
 

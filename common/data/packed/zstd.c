@@ -1,4 +1,5 @@
 #include "common/base/check.h"
+#include "common/base/libraries.h"
 #include "common/data/packed.h"
 #include <string.h>
 
@@ -46,6 +47,12 @@ static enum status zstd_again(void *state)
 }
 
 static void zstd_close(void *state) { (void)ZSTD_freeDStream(state); }
+
+const char *library_zstd(void) { return ZSTD_versionString(); }
+
+#else
+
+const char *library_zstd(void) { return NULL; }
 
 #endif
 

@@ -1,4 +1,5 @@
 #include "expression.h"
+#include "common/base/libraries.h"
 #include "rewrite.h"
 #include <stdlib.h>
 
@@ -114,6 +115,12 @@ enum status expression_find(const struct expression *e, struct matcher *m, const
     FAIL(ST_DATA, "%s at byte %zu of %zu: the tokenizer's expression is too slow for this text", (const char *)why, from, n);
 }
 
+const char *library_pcre2(void)
+{
+    static _Thread_local char version[32];
+    return pcre2_config(PCRE2_CONFIG_VERSION, version) > 0 ? version : "of unknown version";
+}
+
 #else
 
 struct expression {
@@ -149,5 +156,7 @@ enum status expression_find(const struct expression *e, struct matcher *m, const
     *out = (struct found){ 0 };
     FAIL(ST_BUG, "an expression without PCRE2");
 }
+
+const char *library_pcre2(void) { return NULL; }
 
 #endif

@@ -1,5 +1,6 @@
 #include "normalize.h"
 #include "common/base/check.h"
+#include "common/base/libraries.h"
 #include "common/base/str.h"
 #include "common/base/utf8.h"
 #include "expression.h"
@@ -9,6 +10,9 @@
 
 #if LAMINA_HAVE_UTF8PROC
 #include <utf8proc.h>
+const char *library_utf8proc(void) { return utf8proc_version(); }
+#else
+const char *library_utf8proc(void) { return NULL; }
 #endif
 
 static const size_t text_most = (size_t)4 << 30; /* a replacement may be longer than what it replaces */

@@ -11,11 +11,20 @@ fail() {
     exit 1
 }
 
-# ranks N COMMAND...: under mpirun, on as many ranks as asked whatever the machine has.
+# What starts ranks of this binary: the words before their number.
+launcher=$("$LAMINA" info --launcher)
+# What it returns when a rank was killed -9: MPICH's mpiexec gives the signal's number, others 128 more.
+case $launcher in
+mpiexec.*) killed=9 ;;
+*) killed=137 ;;
+esac
+
+# ranks N COMMAND...: on as many ranks as asked whatever the machine has.
 ranks() {
     n=$1
     shift
-    mpirun -q --bind-to none --oversubscribe -n "$n" "$@" </dev/null
+    # shellcheck disable=SC2086  # words
+    $launcher "$n" "$@" </dev/null
 }
 
 # expect CODE COMMAND...: runs it with its output in ./out and ./err.

@@ -63,7 +63,7 @@ fails() {
 
 # dies POINT RANK: kill -9 there; the launcher ends the others.
 dies() {
-    disturb 137 "$1@$2=kill"
+    disturb "$killed" "$1@$2=kill"
     goes_on "$1@$2=kill"
 }
 

@@ -1,0 +1,71 @@
+# Any CBLAS, and LAPACKE beside it.
+
+set(LAMINA_CBLAS "" CACHE STRING "pkg-config module of the CBLAS to take; empty: openblas, else blis, flexiblas, cblas, blas, else what FindBLAS finds")
+
+# lamina_try_blas(TARGET): takes these libraries where they hold cblas_sgemm, with its header.
+function(lamina_try_blas target)
+  set(CMAKE_REQUIRED_LIBRARIES ${target} m)
+  set(CMAKE_REQUIRED_QUIET TRUE)
+  unset(LAMINA_HAS_CBLAS CACHE)
+  check_c_source_compiles("
+    #include <cblas.h>
+    int main(void) {
+      float x = 0;
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, 1, 1, 1, 1, &x, 1, &x, 1, 0, &x, 1);
+      return (int)x; }" LAMINA_HAS_CBLAS)
+  if(LAMINA_HAS_CBLAS)
+    target_link_libraries(lamina_blas INTERFACE ${target})
+    set(blas_FOUND TRUE PARENT_SCOPE)
+  endif()
+endfunction()
+
+add_library(lamina_blas INTERFACE)
+set(blas_FOUND FALSE)
+lamina_wanted(blas lamina_is_wanted)
+if(lamina_is_wanted AND PKG_CONFIG_FOUND)
+  set(lamina_modules openblas blis flexiblas cblas blas)
+  if(LAMINA_CBLAS)
+    set(lamina_modules ${LAMINA_CBLAS})
+  endif()
+  foreach(module IN LISTS lamina_modules)
+    if(NOT blas_FOUND)
+      pkg_check_modules(LAMINA_CBLAS_${module} QUIET IMPORTED_TARGET ${module})
+      if(LAMINA_CBLAS_${module}_FOUND)
+        lamina_try_blas(PkgConfig::LAMINA_CBLAS_${module})
+      endif()
+    endif()
+  endforeach()
+  if(LAMINA_CBLAS AND NOT blas_FOUND)
+    lamina_problem("LAMINA_CBLAS is '${LAMINA_CBLAS}', but pkg-config knows no CBLAS with cblas.h by this name")
+  endif()
+endif()
+if(lamina_is_wanted AND NOT blas_FOUND AND NOT LAMINA_CBLAS)
+  find_package(BLAS QUIET)
+  find_path(LAMINA_CBLAS_INCLUDE cblas.h HINTS ${lamina_include_hints} PATH_SUFFIXES openblas flexiblas)
+  find_library(LAMINA_CBLAS_LIBRARY cblas HINTS ${lamina_library_hints})
+  mark_as_advanced(LAMINA_CBLAS_INCLUDE LAMINA_CBLAS_LIBRARY)
+  if(BLAS_FOUND AND LAMINA_CBLAS_INCLUDE)
+    add_library(lamina_found_blas INTERFACE IMPORTED)
+    target_include_directories(lamina_found_blas SYSTEM INTERFACE ${LAMINA_CBLAS_INCLUDE})
+    if(LAMINA_CBLAS_LIBRARY)
+      target_link_libraries(lamina_found_blas INTERFACE ${LAMINA_CBLAS_LIBRARY})
+    endif()
+    target_link_libraries(lamina_found_blas INTERFACE ${BLAS_LIBRARIES})
+    lamina_try_blas(lamina_found_blas)
+  endif()
+endif()
+lamina_settle(blas)
+if(NOT blas_FOUND AND NOT dnnl_FOUND)
+  lamina_problem("neither ${lamina_dnnl_name} nor a CBLAS was found or wanted: install ${lamina_dnnl_debian} or ${lamina_blas_debian} (Debian, Ubuntu), \
+load or install ${lamina_dnnl_module} or ${lamina_blas_module} (modules, Spack), or name its prefix in CMAKE_PREFIX_PATH")
+endif()
+
+# Where OpenBLAS holds LAPACKE as well, as it does on module systems, there is no other library to find.
+add_library(lamina_lapacke INTERFACE)
+set(lapacke_FOUND FALSE)
+lamina_wanted(lapacke lamina_is_wanted)
+if(lamina_is_wanted AND blas_FOUND)
+  lamina_find(lapacke PKG lapacke HEADER lapacke.h LIBRARY lapacke openblas)
+  target_link_libraries(lamina_lapacke INTERFACE lamina_blas)
+endif()
+lamina_settle(lapacke)
