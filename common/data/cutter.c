@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if LAMINA_HAVE_PCRE2
+#ifdef LAMINA_HAVE_PCRE2
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>

@@ -1,4 +1,5 @@
 /* Ids of tokenizer.json files against those of the tokenizers library in bpe.txt (generate_bpe.py): blocks of a file and its texts. */
+#include "common/base/libraries.h"
 #include "common/data/tokenizer.h"
 #include "common/data/tokenizers/normalize.h"
 #include "common/store/folder.h"
@@ -81,10 +82,8 @@ END_TEST
 
 int main(void)
 {
-    const struct normalize_step needs[] = { { .kind = NORMALIZE_NFC }, { .kind = NORMALIZE_REPLACE, .pattern = "a", .content = "" } };
-    struct normalizer *n;
-    if (normalizer_open(needs, 2, &n) == ST_LAUNCH) return 77; /* built without utf8proc or PCRE2 */
-    normalizer_close(n);
+    if (library_pcre2() == NULL) return suite_skip("PCRE2");
+    if (library_utf8proc() == NULL) return suite_skip("utf8proc");
     const int fd = mkstemps(path, 5);
     if (fd < 0) return 1;
     (void)close(fd);

@@ -4,6 +4,7 @@
 #include "worker/optim/optim.h"
 #include "common/base/check.h"
 #include "common/base/parallel.h"
+#include "common/math/linalg.h"
 #include "tests/support/fields.h"
 #include "tests/support/suite.h"
 #include "tests/support/virtual.h"
@@ -125,6 +126,8 @@ static void run_case(FILE *f, const struct problem *p, char *line, int ranks)
                                                .cautious_decay = strstr(driver, "cautious_decay") != NULL,
                                                .state = state_of(driver) } };
     memcpy(setup.tensor, p->shape, sizeof p->shape);
+    const char *problem = opt_problem(&(struct opt_rule){ opt, hyper, &setup.common });
+    if (problem != NULL && strstr(problem, "LAPACK") != NULL && suite_without(linalg_has_lapack(), "LAPACKE")) return;
     struct virtual_world w;
     virtual_open(&w, &setup, ranks, 11);
     if (p->n_projection > 0) w.projection = p->projection;

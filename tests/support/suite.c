@@ -1,5 +1,24 @@
 #include "suite.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { SKIPPED = 77 };
+
+static const char *told = ""; /* the last library whose absence was told */
+
+int suite_skip(const char *needed)
+{
+    if (strcmp(told, needed) != 0) (void)printf("skipped: this build has no %s\n", needed);
+    told = needed;
+    return SKIPPED;
+}
+
+bool suite_without(bool present, const char *needed)
+{
+    if (!present) (void)suite_skip(needed);
+    return !present;
+}
 
 int suite_main(Suite *suite, enum fork_status fork)
 {
@@ -8,5 +27,5 @@ int suite_main(Suite *suite, enum fork_status fork)
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
-    return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed > 0 ? EXIT_FAILURE : told[0] != '\0' ? SKIPPED : EXIT_SUCCESS;
 }

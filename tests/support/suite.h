@@ -1,11 +1,18 @@
-/* suite.h: the end of a Check program's main. */
+/* suite.h: the end of a Check program's main, and what is said where this build lacks something. */
 #ifndef LAMINA_TESTS_SUITE_H
 #define LAMINA_TESTS_SUITE_H
 
 #include <check.h>
+#include <stdbool.h>
 
 /* Runs the suite and frees it: the exit code. CK_NOFORK where the program opens threads (a forked test would find none of them) or keeps
  * something from test to test; CK_FORK where a test may crash or hang. */
 int suite_main(Suite *suite, enum fork_status fork);
+
+/* For a test that needs a library: `if (suite_without(library_pcre2() != NULL, "PCRE2")) return;`. The reason is printed once, and
+ * suite_main returns 77 (skipped) unless something failed. CK_NOFORK only. */
+bool suite_without(bool present, const char *needed);
+/* The same for a whole program: prints the reason and returns 77. */
+int suite_skip(const char *needed);
 
 #endif

@@ -1,4 +1,5 @@
 /* From text files to token files: cutting, splitting, counting, and what happens to broken input and full disks. */
+#include "common/base/libraries.h"
 #include "common/comm/comm.h"
 #include "common/data/build.h"
 #include "common/data/byte_counts.h"
@@ -105,6 +106,7 @@ END_TEST
 
 START_TEST(an_expression_cuts_at_starts_of_lines)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     put(input, dictionary, sizeof dictionary - 1);
     ck_assert_int_eq(build("^[A-Z]", &r), ST_OK);
@@ -121,6 +123,7 @@ END_TEST
 /* Documents far larger and smaller than the reader's parts, with an end that falls anywhere. */
 START_TEST(documents_do_not_depend_on_where_reading_was_cut)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     enum { SIZE = 5 << 20 };
     char *const text = malloc(SIZE);
     struct data_built r;
@@ -141,6 +144,7 @@ END_TEST
 
 START_TEST(packed_files_give_the_same_tokens)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     struct tokens plain, packed;
     put(input, dictionary, sizeof dictionary - 1);
@@ -170,6 +174,7 @@ static void put_numbers(int from, int to)
 
 START_TEST(the_share_is_kept_and_every_document_goes_somewhere)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     put_numbers(0, 20000);
     ck_assert_int_eq(build_split("#", 0.05, &r), ST_OK);
@@ -181,6 +186,7 @@ END_TEST
 
 START_TEST(a_document_stays_on_its_side_when_the_corpus_grows)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     char few[4096];
     put_numbers(0, 60);
@@ -232,6 +238,7 @@ END_TEST
 
 START_TEST(the_validation_file_is_judged_by_counts_of_the_training_text)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     struct tokens t;
     put_numbers(0, 3000);
@@ -277,6 +284,7 @@ END_TEST
 
 START_TEST(wrong_options_are_told)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     put(input, dictionary, sizeof dictionary - 1);
     ck_assert_int_eq(build("(", &r), ST_USAGE);
@@ -299,6 +307,7 @@ END_TEST
 
 START_TEST(a_runaway_expression_is_stopped)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     char line[3000];
     memset(line, 'a', sizeof line);

@@ -1,5 +1,6 @@
 /* Normalization: what becomes of a text before tokens are looked for. */
 #include "common/data/tokenizers/normalize.h"
+#include "common/base/libraries.h"
 #include "common/data/tokenizers/later.h"
 #include "tests/support/suite.h"
 #include <check.h>
@@ -103,10 +104,8 @@ END_TEST
 
 int main(void)
 {
-    const struct normalize_step needs[] = { { .kind = NORMALIZE_NFC }, { .kind = NORMALIZE_REPLACE, .pattern = "a", .content = "" } };
-    struct normalizer *n;
-    if (normalizer_open(needs, 2, &n) == ST_LAUNCH) return 77; /* built without utf8proc or PCRE2 */
-    normalizer_close(n);
+    if (library_pcre2() == NULL) return suite_skip("PCRE2");
+    if (library_utf8proc() == NULL) return suite_skip("utf8proc");
     TCase *tc = tcase_create("normalize");
     tcase_add_test(tc, unicode_forms);
     tcase_add_test(tc, characters_since_unicode_10_stay_as_they_are);

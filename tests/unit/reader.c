@@ -1,5 +1,6 @@
 /* Which files are read, and where their records begin: in whole files and in ranges, which together give what the whole gives. */
 #include "common/data/reader.h"
+#include "common/base/libraries.h"
 #include "common/base/rng.h"
 #include "common/store/folder.h"
 #include "tests/support/suite.h"
@@ -87,6 +88,7 @@ static const char *records_of(const char *name, const char *text, const char *pa
 
 START_TEST(text_is_one_record_or_cut_at_lines)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     ck_assert_str_eq(records_of("a.txt", "one\ntwo\n", NULL), "0:one\ntwo\n|");
     ck_assert_str_eq(records_of("a.txt", "", NULL), "");
     ck_assert_str_eq(records_of("a.txt", "", "#"), "");
@@ -98,6 +100,7 @@ END_TEST
 
 START_TEST(lines_are_records_and_blank_ones_are_none)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     ck_assert_str_eq(records_of("a.jsonl", "{1}\n\n \t\r\n{2}\r\n{3}", NULL), "0:{1}|9:{2}\r|14:{3}|");
     ck_assert_str_eq(records_of("a.jsonl", "\xef\xbb\xbf{1}\n", NULL), "3:{1}|");  /* the mark that Windows puts first */
     ck_assert_str_eq(records_of("a.ndjson", "{1}\n#{2}\n", "#"), "0:{1}|4:#{2}|"); /* no cutter cuts lines */
@@ -156,6 +159,7 @@ static void ck_ranges(const struct input *f, struct cutter *cutter, int64_t size
 
 START_TEST(ranges_together_are_the_whole)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     enum { SIZE = 5 << 20 };
     static const char *const names[] = { "a.txt", "a.txt.gz", "a.jsonl", "a.jsonl.gz" };
     static const int64_t ranges[] = { 70001, 1 << 20, 2500000, SIZE, SIZE / 5, 2 * SIZE };

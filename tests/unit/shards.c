@@ -1,6 +1,7 @@
 /* A build cut into shards: whatever their size, the same file; what an interrupted build left is taken up where it still holds, and only
  * there; and what a build counts on the way. */
 #include "common/base/fault.h"
+#include "common/base/libraries.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "common/comm/comm.h"
@@ -119,6 +120,7 @@ static void build_until(const char *fault, int64_t shard_bytes)
 
 START_TEST(the_size_of_shards_does_not_show)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     static const int64_t sizes[] = { 0, 1 << 20, 100000, 4096 };
     struct data_built r, first = { 0 };
     struct digest128 digest = { 0 };
@@ -140,6 +142,7 @@ END_TEST
 
 START_TEST(what_is_complete_is_taken_up)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     put_texts();
     ck_assert_int_eq(build((struct data_build){ .shard_bytes = 2000 }, &r), ST_OK);
@@ -163,6 +166,7 @@ END_TEST
 /* A file that changed, or came before the others, takes its own segments with it and no more. */
 START_TEST(segments_of_other_files_hold_when_one_changes)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     put_texts();
     build_until("build_join@0:1", 10000);
@@ -201,6 +205,7 @@ static void damage_segments(const char *ending)
 
 START_TEST(a_damaged_segment_is_encoded_again)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     static const char *const endings[] = { ".seg", ".train", ".valid" };
     struct data_built r;
     put_texts();
@@ -219,6 +224,7 @@ END_TEST
 
 START_TEST(segments_of_other_settings_are_not_taken_up)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     put_texts();
     const struct data_build others[] = { { .document_start = " some" }, { .bad_utf8 = BAD_UTF8_REPLACE }, { .skip_bad_records = true } };
@@ -258,6 +264,7 @@ static enum status build_all(enum bad_utf8 bad, bool skip, struct data_built *r)
 
 START_TEST(bad_utf8_is_kept_replaced_or_refused)
 {
+    if (suite_without(library_pcre2() != NULL, "PCRE2")) return;
     struct data_built r;
     struct tokens t;
     put("a.txt", "x\xff\xe2\x82y", 5);

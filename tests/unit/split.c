@@ -1,5 +1,6 @@
 /* Pre-tokenization: what the pieces of a text are. */
 #include "common/data/tokenizers/split.h"
+#include "common/base/libraries.h"
 #include "common/base/rng.h"
 #include "common/base/str.h"
 #include "tests/support/suite.h"
@@ -223,9 +224,7 @@ END_TEST
 
 int main(void)
 {
-    struct split *needs;
-    if (split_open(&(struct split_step){ .pattern = "gpt2" }, 1, &needs) == ST_LAUNCH) return 77; /* built without PCRE2 */
-    split_close(needs);
+    if (library_pcre2() == NULL) return suite_skip("PCRE2");
     TCase *tc = tcase_create("split");
     tcase_add_test(tc, gpt2_takes_the_space_before_a_word);
     tcase_add_test(tc, llama3_takes_three_digits_and_line_ends);

@@ -1,5 +1,6 @@
 /* From text files to a tokenizer.json: what is counted, whoever counts it; what is written; what is refused. */
 #include "common/data/tokenizer_train.h"
+#include "common/base/libraries.h"
 #include "common/base/parallel.h"
 #include "common/base/str.h"
 #include "common/data/tokenizer.h"
@@ -451,6 +452,7 @@ END_TEST
 
 int main(void)
 {
+    if (library_pcre2() == NULL) return suite_skip("PCRE2");
     TCase *count = tcase_create("count"), *files = tcase_create("files");
     tcase_add_loop_test(count, parts_tasks_threads_and_ranks_count_what_whole_documents_hold, 0, 4);
     tcase_add_checked_fixture(files, make_folder, remove_folder);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if LAMINA_HAVE_UTF8PROC
+#ifdef LAMINA_HAVE_UTF8PROC
 #include <utf8proc.h>
 const char *library_utf8proc(void) { return utf8proc_version(); }
 #else
@@ -37,7 +37,7 @@ struct normalizing {
 
 /* --- Steps: each appends what becomes of a run of whole characters ---------------------------------------------------------- */
 
-#if LAMINA_HAVE_UTF8PROC
+#ifdef LAMINA_HAVE_UTF8PROC
 
 static enum status room(struct normalizing *w, size_t n)
 {

@@ -50,11 +50,20 @@ digest_of() { sed -n 's/^state digest \([0-9a-f]\{32\}\) at step .*/\1/p' "$1"; 
 
 same() { [ "$1" = "$2" ] || fail "$3: $1 is not $2"; }
 
-# 60 kB of text with structure, the same everywhere; one document per line that begins with a letter.
+# 60 kB of text with structure, the same everywhere; one document per line that begins with a letter. Once as text, once as records, which can be
+# cut without PCRE2.
 make_data() {
     awk 'BEGIN { s = 7; for (i = 0; i < 1500; i++) { s = (s * 1103 + 12345) % 65536
         printf "word%d is the %s of item %d\n  and %d follows\n", s % 97, (s % 3 ? "name" : "number"), s % 13, (s % 13) + 1 } }' >text.txt
-    "$LAMINA" data build --out t.h5 --valid-out v.h5 --valid-share 10% --document-start '^[a-z]' text.txt >/dev/null
+    awk '/^[a-z]/ && NR > 1 { printf "\"}\n" } /^[a-z]/ { printf "{\"text\":\"" } { printf "%s\\n", $0 } END { printf "\"}\n" }' text.txt >text.jsonl
+    "$LAMINA" data build --out t.h5 --valid-out v.h5 --valid-share 10% text.jsonl >/dev/null
+}
+
+# needs NAME...: the script is skipped where a library (as `info` names it) is not built in.
+needs() {
+    for library; do
+        ! "$LAMINA" info | grep -q "^$library  *not built in" || { echo "skipped: this build has no $library" && exit 77; }
+    done
 }
 
 # make_config STEPS: tiny.yaml. Seven microbatches, so that ranks have uneven work.
