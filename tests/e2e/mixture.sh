@@ -57,7 +57,7 @@ says out 't is read' 0
 
 # stopped, killed and moved between rank counts
 expect 75 ranks 2 "$LAMINA" train three.yaml --until 5
-LAMINA_FAULT=step_local@1:4=kill expect 137 ranks 3 "$LAMINA" train three.yaml 2>/dev/null || true
+LAMINA_FAULT=step_local@1:4=kill expect "$killed" ranks 3 "$LAMINA" train three.yaml 2>/dev/null || true
 expect 0 ranks 3 "$LAMINA" train three.yaml
 says err 'going on from step 8 of 12' 1
 says err 'another order' 0
