@@ -140,6 +140,11 @@ static enum status check_content(const struct corpus *c, const struct ledger_cha
          c->stream[at].tokens.path, c->ledger.row[at].name);
 }
 
+static bool same_settings(const struct config *a, const struct config *b)
+{
+    return digest_equal(config_digest(a, worker_tables()), config_digest(b, worker_tables()));
+}
+
 enum status resume_load(const struct comm *world, struct session *s, const struct run_folder *f, struct worker *w,
                         const struct resume *found, const struct options *options, struct worker_facts *facts)
 {
@@ -150,7 +155,10 @@ enum status resume_load(const struct comm *world, struct session *s, const struc
         struct config *before = NULL;
         (void)publish_path(f->checkpoints, found->step, PUBLISH_FINAL, path);
         TRY_ALL(world, checkpoint_read_config(path, &s->arena, &before)); /* config.yaml may be newer */
-        TRY(worker_load(world, w, path, before, facts));
+        const enum status loaded = worker_load(world, w, path, before, facts);
+        if (loaded == ST_CONFIG && same_settings(before, s->config))
+            FAIL(ST_DAMAGED, "%s: does not hold what its own configuration needs: %s", path, status_text());
+        TRY(loaded);
         if (facts->step != found->step) /* equal on all ranks */
             FAIL(ST_DAMAGED, "%s: says that it is of step %lld", path, (long long)facts->step);
         TRY(check_content(worker_corpus(w), &facts->data, options)); /* pure: the same on every rank */

@@ -159,7 +159,9 @@ enum status run_ref_load(const struct comm *world, const char *word, const char 
     if (comm_size(world) > 1) TRY(session_fingerprint_all(world, s));
     TRY(worker_open(world, &s->plan, mode, &out->worker));
     TRY_ALL(world, session_tell_tokenizer(s, out->worker));
-    return worker_load(world, out->worker, path, NULL, &out->facts);
+    const enum status loaded = worker_load(world, out->worker, path, NULL, &out->facts);
+    if (loaded == ST_CONFIG) FAIL(ST_DAMAGED, "%s: does not hold what its own configuration needs: %s", path, status_text());
+    return loaded;
 }
 
 void run_ref_without_data(struct config *config, const struct options *options) { config->data.n_train = config->data.n_valid = 0; }

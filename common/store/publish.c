@@ -250,6 +250,29 @@ static enum status share_manifest(const struct comm *comm, struct arena *arena, 
     return sent;
 }
 
+/* The bytes are as the manifest says, which whoever wrote them could also say: does the file hold what it lists, too? */
+static enum status compare_lists(const char *path, const struct manifest *m, const struct state *st)
+{
+    for (int i = 0; i < m->n_datasets; i++) {
+        const struct manifest_dataset *const d = &m->dataset[i];
+        const struct state_entry *const e = state_find(st, d->name);
+        if (e == NULL || e->offset != d->offset || e->bytes != d->bytes)
+            FAIL(ST_DAMAGED, "%s: %s is not where its manifest says, or not there", path, d->name);
+    }
+    if (m->n_datasets != state_count(st))
+        FAIL(ST_DAMAGED, "%s: holds %d datasets, and its manifest lists %d", path, state_count(st), m->n_datasets);
+    return ST_OK;
+}
+
+static enum status compare_datasets(const char *path, const struct manifest *m)
+{
+    struct state *st;
+    TRY(state_open(path, &st));
+    const enum status s = compare_lists(path, m, st);
+    state_close(st);
+    return s;
+}
+
 /* A checkpoint that was copied elsewhere may have any name; one that is named as a step is of that step. */
 static enum status check_step(const char *folder, const struct manifest *m)
 {
@@ -281,7 +304,9 @@ static enum status verify(const struct comm *comm, struct arena *arena, const ch
     TRY_ALL(comm, check_size(inside(folder, "state.h5", path), &m));
     struct digest128 *const found = arena_place_n(arena, (size_t)m.n_blocks, sizeof *found);
     TRY(blocks_digest(comm, path, ST_DAMAGED, m.bytes, found));
-    return compare(folder, &m, found); /* equal on all ranks */
+    TRY(compare(folder, &m, found)); /* equal on all ranks */
+    TRY_ALL(comm, comm_rank(comm) == 0 ? compare_datasets(path, &m) : ST_OK);
+    return ST_OK;
 }
 
 enum status publish_verify(const struct comm *comm, const char *folder)

@@ -27,7 +27,8 @@ void publish_discard(const struct comm *comm, const char *ckpt, int64_t step);
 /* Steps of the published checkpoints, newest first, whatever their condition; temporary and foreign names are ignored, and a missing folder
  * is an empty one. Local. Owns: *steps lives in arena (a growing one). Fails: ST_IO. */
 enum status publish_list(struct arena *arena, const char *ckpt, int64_t **steps, int *n) MUST_USE;
-/* Recomputes every digest of one checkpoint folder (CKPT/step-N, or a copy of one). With comm_self it serves a single process.
+/* Recomputes every digest of one checkpoint folder (CKPT/step-N, or a copy of one), and opens its file: the datasets must be those that the
+ * manifest lists. With comm_self it serves a single process.
  * Collective: yes, equal folder. Fails: ST_DAMAGED, naming the first damaged block and the datasets in it. */
 enum status publish_verify(const struct comm *comm, const char *folder) MUST_USE;
 /* The newest checkpoint that verifies, and a warning for each newer one that does not; *step = -1 where there is none at all.
