@@ -153,8 +153,10 @@ enum status run_ref_load(const struct comm *world, const char *word, const char 
     TRY_ALL(world, read_config(out->checkpoint, s));
     if (adjust != NULL) adjust(s->config, options);
     TRY(session_machine_all(world, s));
-    TRY(session_plan_all(world, s));
     TRY_ALL(world, state_path(out->checkpoint, path));
+    const enum status planned = session_plan_all(world, s);
+    if (planned == ST_CONFIG) FAIL(ST_DAMAGED, "%s: its own configuration is none: %s", path, status_text());
+    TRY(planned);
     TRY_ALL(world, worker_fits(&s->plan, path));
     if (comm_size(world) > 1) TRY(session_fingerprint_all(world, s));
     TRY(worker_open(world, &s->plan, mode, &out->worker));

@@ -1,5 +1,6 @@
 #include "ledger.h"
 #include "common/base/check.h"
+#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,9 @@ static enum status take_row(const json_t *o, struct ledger_row *r)
     const char *name = json_string_value(json_object_get(o, "name")), *content = json_string_value(json_object_get(o, "content"));
     int64_t key;
     if (name == NULL || name[0] == '\0' || strlen(name) >= sizeof r->name) return bad("a source without a name");
+    for (const char *c = name; *c != '\0'; c++) /* as a configuration may name sources; it is printed */
+        if ((unsigned char)*c >= 0x80 || (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL))
+            return bad("a source with a name that is none");
     memcpy(r->name, name, strlen(name) + 1);
     if (content == NULL || digest_parse(content, &r->content) != ST_OK) return bad("the content of a source is no digest");
     if (!take_i64(o, "key", 0, &key) || key > UINT32_MAX || !take_i64(o, "share", 0, &r->share) || r->share > mix_whole ||

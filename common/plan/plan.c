@@ -121,6 +121,8 @@ static enum status resolve_groups(const struct plan_input *in, struct plan *out)
     return ST_OK;
 }
 
+static const int64_t elements_most = INT64_C(1) << 40;
+
 enum status plan_build(struct arena *arena, const struct plan_input *in, struct plan *out, struct text *problems)
 {
     const struct config *c = in->config;
@@ -133,6 +135,9 @@ enum status plan_build(struct arena *arena, const struct plan_input *in, struct 
                           .context = c->model.context };
     TRY(resolve_groups(in, out));
     partition_units(arena, in->shapes, c->model.layers, c->model.tie, &out->partition);
+    if (out->partition.n_elements > elements_most) /* a file may ask for any number; counts of tasks and bytes stay numbers below this */
+        FAIL(ST_CONFIG, "model: it would have %lld parameters, and 2^40 is the most: make width, mlp, layers or the vocabulary smaller",
+             (long long)out->partition.n_elements);
     TRY(assign_rules(arena, in, out, problems));
     partition_cut(arena, &out->partition, out->group);
     assign_owners(arena, out);

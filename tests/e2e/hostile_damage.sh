@@ -1,3 +1,4 @@
+# timeout: 900
 # State and token files damaged by plan, their checksums and manifests made right by whoever did it: no crash, no hang, 5 or 4, the place named.
 # hostile_600.sh does it six hundred times.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
