@@ -30,6 +30,6 @@ for stage in ${STAGES:-base users manners online offline}; do
     begun=$(date +%s)
     echo "== $stage"
     "stage_$stage"
-    echo "== $stage: $(($(date +%s) - begun)) s"
+    echo "== $stage: $(($(date +%s) - begun)) s; processors so far: $(times | tail -n 1)"
 done
 [ -n "${ROOM_KEEP:-}" ] || unmount_and_remove
