@@ -18,24 +18,37 @@ phase() {
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
+# fetch_for LABELS: what some tests need and are skipped without.
+fetch_for() {
+    case " $1 " in *" room "*) [ "$(id -u)" -ne 0 ] || may_need debootstrap iproute2 ;; esac
+    case " $1 " in
+    *" full "*)
+        may_need iproute2
+        # Slurm's programs, unpacked there: installing them would start daemons
+        work sh tests/slurm/lib/fetch.sh build/slurm || say "the tests of Slurm will be skipped"
+        ;;
+    esac
+}
+
+# may_need PACKAGE...: installs them, if it may be.
+may_need() { (listen && need "$@") || say "tests that need one of these will be skipped: $*"; }
+
 run_tests() {
-    labels="unit golden mpi e2e" full='' more_packages=
+    labels="unit golden mpi e2e" full=''
     for option; do
         case $option in
         --quick) labels=unit ;;
         --room) labels="$labels room" ;;
-        --full) labels="unit golden mpi e2e full room" full=--full more_packages=iproute2 ;;
+        --full) labels="unit golden mpi e2e full room" full=--full ;;
         *) wrong "test takes --quick, --room or --full, not '$option'" ;;
         esac
     done
-    case " $labels " in *" room "*) [ "$(id -u)" -ne 0 ] || more_packages="debootstrap iproute2" ;; esac
     if [ "$full" = --full ]; then room 900 build; elif [ ! -d build/dev ]; then room 400 build; fi
     # shellcheck disable=SC2086  # lists
-    need $build_packages $test_packages $more_packages
+    need $build_packages $test_packages
     build dev
     [ -f build/dev/CTestTestfile.cmake ] || ask_for "the tests need Check, which CMake has not found" " check"
-    # Slurm's programs, unpacked there: installing them would start daemons
-    [ "$full" != --full ] || [ -n "$packages_off" ] || work sh tests/slurm/lib/fetch.sh build/slurm || say "the tests of Slurm will be skipped"
+    [ -n "$packages_off" ] || fetch_for "$labels"
     passed=0 failed=0 skipped=0
     for label in $labels; do phase dev "$label"; done
     if [ "$full" = --full ]; then
