@@ -23,6 +23,7 @@ if [ -z "${ROOM_INSIDE:-}" ]; then
     [ "$(df -P -k . | awk 'NR == 2 { print int($4 / 1024) }')" -ge 4000 ] || skip "a clean room needs 4 GB of disk"
     ROOM_INSIDE=yes exec unshare --mount --propagation private --pid --fork --kill-child=KILL sh "$0"
 fi
+trap 'exit 143' TERM INT HUP # the first process of its namespace: when it ends, all do
 . "$LAMINA_ROOT/tests/room/lib/making.sh"
 . "$LAMINA_ROOT/tests/room/lib/stages.sh"
 
