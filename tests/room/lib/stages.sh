@@ -9,6 +9,7 @@ stage_base() {
     mirrors >mirrors.txt
     read -r uri name keyring components <mirrors.txt || skip "apt's configuration here names no archive of Debian"
     if [ ! -f "$root/base.done" ]; then
+        rm -rf --one-file-system "$root"
         case $keyring in -) keyring= ;; *) keyring=--keyring=$keyring ;; esac
         include=git,sudo
         ! grep -q '^https' mirrors.txt || include=$include,ca-certificates
