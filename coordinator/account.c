@@ -21,7 +21,7 @@ static enum status collect(const struct session *s, const struct worker *w, int 
     struct worker_memory m;
     struct worker_counters c;
     struct traffic t;
-    TRY(worker_measure(&s->plan, WORKER_TRAIN, rank, s->threads, &m));
+    worker_measure(&s->plan, WORKER_TRAIN, rank, s->threads, &m);
     worker_counters(w, &c);
     worker_traffic(&s->plan, rank, worker_step_done(w), &t);
     const size_t planned[ARENAS] = { m.run, m.step, m.pass, m.scratch, m.data };

@@ -55,7 +55,7 @@ static enum status plan_session(struct session *s, const struct options *options
     TRY(session_machine(s));
     TRY(session_plan(s, (int)option_integer(options, "ranks")));
     if (option_integer(options, "threads") > 0) s->threads = (int)option_integer(options, "threads");
-    TRY(plan_facts(s, &facts));
+    plan_facts(s, &facts);
     struct data data;
     open_data(s, &data);
     if (option_flag(options, "json"))

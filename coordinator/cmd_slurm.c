@@ -78,7 +78,7 @@ static enum status script_of_run(struct session *s, const struct options *option
     TRY(session_machine(s));
     TRY(session_plan(s, (int)option_integer(options, "tasks")));
     s->threads = (int)option_integer(options, "threads");
-    TRY(plan_facts(s, &facts));
+    plan_facts(s, &facts);
     TRY(fill_request(s, &facts, options, &request));
     TRY(sweep_program(program));
     if (getcwd(here, sizeof here) == NULL) FAIL(ST_IO, "the working directory cannot be read: %s", strerror(errno));

@@ -149,7 +149,7 @@ static enum status open_worker(const struct comm *world, struct train *t, const 
     struct session *s = &t->session;
     TRY(session_fingerprint_all(world, s));
     TRY(session_peak_all(world, s, option_flag(options, "peak")));
-    TRY_ALL(world, plan_facts(s, &t->facts));
+    plan_facts(s, &t->facts);
     memory_reset_peak();
     t->baseline = memory_use().now;
     TRY(worker_open(world, &s->plan, WORKER_TRAIN, &t->worker));

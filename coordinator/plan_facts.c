@@ -25,7 +25,7 @@ static void rule_facts(const struct plan *plan, int rule, struct rule_facts *out
     *state += bytes;
 }
 
-enum status plan_facts(struct session *s, struct plan_facts *out)
+void plan_facts(struct session *s, struct plan_facts *out)
 {
     const struct plan *plan = &s->plan;
     double state = 0;
@@ -39,10 +39,9 @@ enum status plan_facts(struct session *s, struct plan_facts *out)
     out->rank = arena_place_n(&s->arena, (size_t)plan->ranks, sizeof *out->rank);
     for (int r = 0; r < plan->ranks; r++) {
         int64_t first;
-        TRY(worker_measure(plan, WORKER_TRAIN, r, s->threads, &out->rank[r].memory));
+        worker_measure(plan, WORKER_TRAIN, r, s->threads, &out->rank[r].memory);
         worker_traffic(plan, r, plan->steps, &out->rank[r].traffic);
         out->rank[r].owned = partition_owned(&plan->partition, plan_member(plan, r));
         plan_share(plan, r, &first, &out->rank[r].micro);
     }
-    return ST_OK;
 }

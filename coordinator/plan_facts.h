@@ -29,8 +29,8 @@ struct plan_facts {
     int64_t tokens;           /* per step */
     int64_t checkpoint_bytes; /* tensors of one state.h5 */
 };
-/* Results live in the session's arena. Fails: ST_IO when the system refuses address space. */
-enum status plan_facts(struct session *s, struct plan_facts *out) MUST_USE;
+/* Results live in the session's arena. */
+void plan_facts(struct session *s, struct plan_facts *out);
 
 /* "fp32, shard full over 2 ranks, ..." as a table for people. all_ranks: memory and traffic of every rank instead of the largest. */
 void plan_print(const struct session *s, const struct plan_facts *f, bool all_ranks, struct text *out);

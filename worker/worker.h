@@ -29,7 +29,7 @@ enum worker_mode { WORKER_TRAIN, WORKER_EVALUATE, WORKER_UPDATE };
 struct worker_memory {
     size_t run, step, pass, scratch, data, total;
 };
-enum status worker_measure(const struct plan *plan, enum worker_mode mode, int rank, int threads, struct worker_memory *out) MUST_USE;
+void worker_measure(const struct plan *plan, enum worker_mode mode, int rank, int threads, struct worker_memory *out);
 
 /* The training sources that a configuration names, opened and mixed as at the beginning of a run. Owns: until corpus_close. Local.
  * Fails: ST_DATA. */

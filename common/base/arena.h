@@ -26,8 +26,8 @@ enum status arena_open(struct arena *arena, const char *name, size_t cap_bytes) 
 /* A growing arena for things whose size is the user's (configuration, tables). Never used in the step. */
 void arena_open_growing(struct arena *arena, const char *name);
 
-/* Addresses only (PROT_NONE): touching what is placed here faults; `peak` is the measured size. */
-enum status arena_open_measuring(struct arena *arena, const char *name) MUST_USE;
+/* Addresses only, of which nothing is mapped: touching what is placed here faults; `peak` is the measured size. */
+void arena_open_measuring(struct arena *arena, const char *name);
 void arena_close(struct arena *arena);
 
 /* bytes at the next 64-byte boundary; contents are undefined (fixed) or zero (growing). bytes = 0 gives a valid address. */

@@ -18,7 +18,7 @@ static void build(struct arena *a) /* sizes with every remainder of the alignmen
 START_TEST(a_measured_builder_needs_exactly_what_it_measured)
 {
     struct arena measuring;
-    ck_assert_int_eq(arena_open_measuring(&measuring, "m"), ST_OK);
+    arena_open_measuring(&measuring, "m");
     build(&measuring);
     ck_assert_int_eq(arena_open(&arena, "a", measuring.peak), ST_OK);
     build(&arena);
@@ -69,7 +69,7 @@ END_TEST
 
 START_TEST(touching_what_was_only_measured_faults)
 {
-    ck_assert_int_eq(arena_open_measuring(&arena, "m"), ST_OK);
+    arena_open_measuring(&arena, "m");
     volatile unsigned char *p = arena_place(&arena, 10);
     (void)signal(SIGSEGV, SIG_DFL); /* a sanitizer has a handler of its own */
     p[0] = 1;

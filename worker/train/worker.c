@@ -23,14 +23,14 @@ static void close_arenas(struct worker *w)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) arena_close(all[i]);
 }
 
-static enum status open_measuring(struct worker *w)
+static void open_measuring(struct worker *w)
 {
     arena_open_growing(&w->tables, "tables");
-    TRY(arena_open_measuring(&w->run, "run"));
-    TRY(arena_open_measuring(&w->step, "step"));
-    TRY(arena_open_measuring(&w->pass, "pass"));
-    TRY(arena_open_measuring(&w->scratch, "scratch"));
-    return arena_open_measuring(&w->data, "data");
+    arena_open_measuring(&w->run, "run");
+    arena_open_measuring(&w->step, "step");
+    arena_open_measuring(&w->pass, "pass");
+    arena_open_measuring(&w->scratch, "scratch");
+    arena_open_measuring(&w->data, "data");
 }
 
 static enum status open_fixed(struct worker *w, const struct worker_memory *m)
@@ -50,17 +50,14 @@ static void describe(struct worker *w, const struct plan *plan, enum worker_mode
     w->gathering_unit = w->reducing_unit = -1;
 }
 
-enum status worker_measure(const struct plan *plan, enum worker_mode mode, int rank, int threads, struct worker_memory *out)
+void worker_measure(const struct plan *plan, enum worker_mode mode, int rank, int threads, struct worker_memory *out)
 {
     struct worker w;
     describe(&w, plan, mode, rank, threads);
-    const enum status s = open_measuring(&w);
-    if (!s) {
-        place_worker(&w);
-        measure_into(&w, out);
-    }
+    open_measuring(&w);
+    place_worker(&w);
+    measure_into(&w, out);
     close_arenas(&w);
-    return s;
 }
 
 /* --- Weights --------------------------------------------------------------------------------------------------------- */
@@ -120,7 +117,7 @@ void worker_fresh(struct worker *w)
 static enum status place_all(struct worker *w)
 {
     struct worker_memory memory;
-    TRY(worker_measure(w->plan, w->mode, w->rank, w->threads, &memory));
+    worker_measure(w->plan, w->mode, w->rank, w->threads, &memory);
     TRY(open_fixed(w, &memory));
     place_worker(w);
     for (int64_t i = 0; w->gradient_of && i <= w->plan->window; i++) w->gradient_of[i] = w->gradients + i * w->boundary_bytes;
