@@ -14,7 +14,8 @@ enum {
     POOL = 64 * 1024,
     PRODUCT_K = 1024,
     LINALG_ROWS = 96, /* blocked code, and the ends of its blocks */
-    LINALG_COLS = 131
+    LINALG_COLS = 131,
+    LINALG_DEPTH = 640 /* sums longer than a library's blocks: short ones come out alike in many kernels */
 };
 
 static void row_add(struct fingerprint *f, const char *name, struct digest128 digest)
@@ -114,22 +115,26 @@ static void fill(void *out, int64_t n, enum dtype dtype, const float *pool)
 /* C = A B for one tile, operands stored straight or transposed, into c. */
 static void tile_product(float *c, int64_t m, int64_t n, int64_t k, enum dtype dtype, const void *a, const void *b, bool ta, bool tb)
 {
-    const size_t bytes = product_scratch(m, n, k, dtype);
+    const size_t bytes = product_tile_scratch(m, n, k, dtype);
     void *scratch = malloc(bytes * (size_t)parallel_threads());
     CHECK(scratch != NULL);
     const struct product p = {
         .m = m, .n = n, .k = k, .a = { a, dtype, ta ? m : k, ta }, .b = { b, dtype, tb ? k : n, tb }, .c = c, .c_ld = n
     };
-    product_run(&p, scratch, bytes);
+    product_run_tile(&p, scratch, bytes);
     free(scratch);
 }
 
-void fingerprint_product(struct fingerprint *f, int64_t m, int64_t n, int64_t k, enum dtype dtype)
+void fingerprint_product(struct fingerprint *f, enum product_use use, int64_t m, int64_t n, int64_t k, enum dtype dtype)
 {
+    static const struct {
+        const char *name;
+        bool a, b; /* transposed */
+    } uses[] = { [PRODUCT_Y] = { "y", false, true }, [PRODUCT_DX] = { "dx", false, false }, [PRODUCT_DW] = { "dw", true, false } };
     const struct tiling t = product_tiling(m, n);
     const int64_t rows = t.rows, cols = t.cols, depth = min_i64(k, PRODUCT_K);
     char name[FINGERPRINT_NAME];
-    (void)snprintf(name, sizeof name, "product %dx%dx%d %s", (int)rows, (int)cols, (int)depth, dtype_name(dtype));
+    (void)snprintf(name, sizeof name, "product %s %dx%dx%d %s", uses[use].name, (int)rows, (int)cols, (int)depth, dtype_name(dtype));
     for (int i = 0; i < f->n; i++)
         if (strcmp(f->kernel[i], name) == 0) return;
 
@@ -141,20 +146,43 @@ void fingerprint_product(struct fingerprint *f, int64_t m, int64_t n, int64_t k,
     fill(a, rows * depth, dtype, pool);
     numbers(pool, POOL, 5, 1);
     fill(b, depth * cols, dtype, pool);
-
-    static const struct {
-        bool a, b;
-    } transposed[] = { { false, true }, { false, false }, { true, false } };
-    struct digest128 digest[3];
-    for (int i = 0; i < 3; i++) {
-        tile_product(c, rows, cols, depth, dtype, a, b, transposed[i].a, transposed[i].b);
-        digest[i] = digest_bytes(c, (size_t)(rows * cols) * sizeof *c);
-    }
-    row_add(f, name, digest_bytes(digest, sizeof digest));
+    tile_product(c, rows, cols, depth, dtype, a, b, uses[use].a, uses[use].b);
+    row_add(f, name, digest_bytes(c, (size_t)(rows * cols) * sizeof *c));
     free(pool), free(c), free(a), free(b);
 }
 
+void fingerprint_weights(struct fingerprint *f, int64_t tokens, int64_t rows, int64_t cols, enum dtype dtype)
+{
+    fingerprint_product(f, PRODUCT_Y, tokens, rows, cols, dtype);
+    fingerprint_product(f, PRODUCT_DX, tokens, cols, rows, dtype);
+    fingerprint_product(f, PRODUCT_DW, rows, cols, tokens, dtype);
+}
+
 /* ---- whole matrices ---- */
+
+static struct digest128 products_fp32(const float *pool)
+{
+    enum { N = LINALG_ROWS, K = LINALG_DEPTH };
+    float *square = malloc(sizeof(float) * N * (N + K)), *wide = square + N * N;
+    CHECK(square != NULL);
+    linalg_gram_f32(square, N, K, pool);
+    linalg_product_f32(wide, N, K, N, square, false, pool, false);
+    const struct digest128 digest = digest_bytes(square, sizeof(float) * N * (N + K));
+    free(square);
+    return digest;
+}
+
+static struct digest128 gram_fp64(const float *pool)
+{
+    enum { N = LINALG_ROWS, K = LINALG_DEPTH };
+    double *a = malloc(sizeof(double) * N * (N + K)), *square = a + N * K;
+    CHECK(a != NULL);
+    for (int64_t i = 0; i < N * K; i++) a[i] = (double)pool[i];
+    linalg_gram_f64(square, N, K, a, false);
+    const struct digest128 digest = digest_bytes(square, sizeof(double) * N * N);
+    free(a);
+    return digest;
+}
 
 static void linalg_digests(struct digest128 out[3], const float *pool)
 {
@@ -178,14 +206,17 @@ static void linalg_digests(struct digest128 out[3], const float *pool)
 
 void fingerprint_linalg(struct fingerprint *f)
 {
-    if (!linalg_has_lapack()) return;
     static const char *const name[3] = { "eigenvectors fp64", "orthonormal rows fp64", "singular vectors fp64" };
     struct digest128 digest[3];
     float *pool = malloc(POOL * sizeof *pool);
     CHECK(pool != NULL);
     numbers(pool, POOL, 6, 1);
-    linalg_digests(digest, pool);
-    for (int i = 0; i < 3; i++) row_add(f, name[i], digest[i]);
+    row_add(f, "whole products fp32", products_fp32(pool));
+    if (linalg_has_lapack()) {
+        row_add(f, "whole products fp64", gram_fp64(pool));
+        linalg_digests(digest, pool);
+        for (int i = 0; i < 3; i++) row_add(f, name[i], digest[i]);
+    }
     free(pool);
 }
 

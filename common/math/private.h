@@ -17,6 +17,7 @@ enum isa { ISA_GENERIC, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX, ISA_COUN
 enum isa isa_current(void);
 bool isa_supported(enum isa isa);
 const char *isa_name(enum isa isa);
+bool isa_find(const char *word, enum isa *out);
 
 /* --- Elementwise kernels: vec_kernels.c, compiled once per table ----------------------------------------------------- */
 
@@ -90,5 +91,9 @@ struct tiling {
     int64_t down, across;
 };
 struct tiling product_tiling(int64_t m, int64_t n);
+struct product;
+/* A product of which all is one tile, and what it needs of scratch. */
+void product_run_tile(const struct product *p, void *scratch, size_t scratch_bytes);
+size_t product_tile_scratch(int64_t m, int64_t n, int64_t k, enum dtype dtype);
 
 #endif

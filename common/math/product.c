@@ -66,16 +66,26 @@ static int64_t panel_count(int64_t side, int64_t k) { return max_i64(side * pane
 
 static size_t tile_bytes(const struct tiling *t) { return (size_t)round_up(t->rows * t->cols * (int64_t)sizeof(float), 64); }
 
+static size_t scratch_of(const struct tiling *t, int64_t k, enum dtype dtype)
+{
+    const int64_t panel_k = min_i64(k, PANEL_K);
+    int64_t bytes = (panel_count(t->rows, panel_k) + panel_count(t->cols, panel_k)) * (int64_t)sizeof(float);
+    if (dtype == DT_BF16 && product_bf16_native()) { /* room for the library's copies of both operands and its sums, in blocks of 64 */
+        const int64_t rows = round_up(t->rows, 64), cols = round_up(t->cols, 64), depth = round_up(k, 64);
+        bytes = max_i64(bytes, (rows + cols) * depth * 2 + rows * cols * 4 + 64 * 1024);
+    }
+    return tile_bytes(t) + (size_t)round_up(bytes, 64);
+}
+
 size_t product_scratch(int64_t m, int64_t n, int64_t k, enum dtype dtype)
 {
     const struct tiling t = product_tiling(m, n);
-    const int64_t panel_k = min_i64(k, PANEL_K);
-    int64_t bytes = (panel_count(t.rows, panel_k) + panel_count(t.cols, panel_k)) * (int64_t)sizeof(float);
-    if (dtype == DT_BF16 && product_bf16_native()) { /* room for the library's copies of both operands and its sums, in blocks of 64 */
-        const int64_t rows = round_up(t.rows, 64), cols = round_up(t.cols, 64), depth = round_up(k, 64);
-        bytes = max_i64(bytes, (rows + cols) * depth * 2 + rows * cols * 4 + 64 * 1024);
-    }
-    return tile_bytes(&t) + (size_t)round_up(bytes, 64);
+    return scratch_of(&t, k, dtype);
+}
+
+size_t product_tile_scratch(int64_t m, int64_t n, int64_t k, enum dtype dtype)
+{
+    return scratch_of(&(struct tiling){ m, n, 1, 1 }, k, dtype);
 }
 
 /* ---- one tile ---- */
@@ -218,15 +228,25 @@ static void prepare(struct job *job)
         }
 }
 
-void product_run(const struct product *p, void *scratch, size_t scratch_bytes)
+static void run(const struct product *p, struct tiling tiling, void *scratch, size_t scratch_bytes)
 {
-    if (p->m == 0 || p->n == 0) return;
     CHECK(p->k > 0 && p->a.dtype == p->b.dtype && (p->c != NULL) != (p->tile != NULL) && !(p->tile != NULL && p->add));
-    CHECK(scratch_bytes >= product_scratch(p->m, p->n, p->k, p->a.dtype));
-    struct job job = { .p = p, .tiling = product_tiling(p->m, p->n), .scratch = scratch, .scratch_bytes = scratch_bytes };
+    CHECK(scratch_bytes >= scratch_of(&tiling, p->k, p->a.dtype));
+    struct job job = { .p = p, .tiling = tiling, .scratch = scratch, .scratch_bytes = scratch_bytes };
     job.small = packing(job.tiling.rows, job.tiling.cols) >= 0.0038; /* oneDNN's own threshold for AVX2 */
     if (p->a.dtype == DT_BF16 && product_bf16_native()) prepare(&job);
     parallel_for(job.tiling.down * job.tiling.across, tile_task, &job);
+}
+
+void product_run(const struct product *p, void *scratch, size_t scratch_bytes)
+{
+    if (p->m == 0 || p->n == 0) return;
+    run(p, product_tiling(p->m, p->n), scratch, scratch_bytes);
+}
+
+void product_run_tile(const struct product *p, void *scratch, size_t scratch_bytes)
+{
+    run(p, (struct tiling){ p->m, p->n, 1, 1 }, scratch, scratch_bytes);
 }
 
 /* ---- what the machine can do ---- */

@@ -12,8 +12,8 @@
  * With scores s = q k / sqrt(D), p = softmax(s), o = p v:
  *   dv = p^T do;  dp = do v^T;  ds = p (dp - delta), delta = sum do o;  dq = ds k / sqrt(D);  dk = ds^T q / sqrt(D). */
 enum {
-    QUERIES = 128,
-    KEYS = 128,
+    QUERIES = ATTENTION_TILE,
+    KEYS = ATTENTION_TILE,
     STRIP = 64
 }; /* of a tile; one that the diagonal cuts goes in strips of queries, each with the keys it sees */
 

@@ -29,6 +29,7 @@ extern const struct op_desc op_linear;
 struct heads_attr {
     int64_t heads, kv_heads;
 };
+enum { ATTENTION_TILE = 128 }; /* queries by keys that attention computes at a time */
 struct qk_norm_attr {
     struct heads_attr heads;
     double eps;

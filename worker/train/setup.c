@@ -6,6 +6,7 @@
 #include "common/math/fingerprint.h"
 #include "common/math/product.h"
 #include "worker/models/models.h"
+#include "worker/ops/ops.h"
 #include "worker/optim/optim.h"
 #include "worker/schedules/schedules.h"
 
@@ -66,6 +67,15 @@ enum status worker_plan(struct arena *arena, const struct config *config, enum d
     return plan_build(arena, &input, out, problems);
 }
 
+/* Scores, outputs and gradients of one head, tile by tile, in fp32. */
+static void attention_fingerprint(const struct model_config *m, struct fingerprint *out)
+{
+    const int64_t tile = min_i64(m->context, ATTENTION_TILE), head = m->width / m->heads;
+    fingerprint_product(out, PRODUCT_Y, tile, tile, head, DT_F32);
+    fingerprint_product(out, PRODUCT_DX, tile, head, tile, DT_F32);
+    fingerprint_product(out, PRODUCT_DW, tile, head, tile, DT_F32);
+}
+
 void worker_fingerprint(const struct plan *plan, struct fingerprint *out)
 {
     fingerprint_start(out);
@@ -73,10 +83,11 @@ void worker_fingerprint(const struct plan *plan, struct fingerprint *out)
     bool whole = false;
     for (int i = 0; i < p->n_params; i++) whole |= p->params[i].owner >= 0;
     if (whole) fingerprint_linalg(out);
-    for (int i = 0; i < p->n_params && out->n < FINGERPRINT_MAX; i++) {
+    attention_fingerprint(&plan->config->model, out);
+    for (int i = 0; i < p->n_params; i++) {
         const struct param *q = &p->params[i];
         if (q->n_dims != 2 || q->layer > 0) continue; /* one block stands for all */
-        fingerprint_product(out, min_i64(plan->micro_tokens, 512), min_i64(q->rows, 768), min_i64(q->cols, 1024), plan->compute);
+        fingerprint_weights(out, plan->micro_tokens, q->rows, q->cols, plan->compute);
     }
 }
 
