@@ -137,6 +137,7 @@ static enum status prepare(const struct comm *world, struct train *t, const stru
     TRY(session_machine_all(world, s));
     if (!fresh) TRY(resume_precision(world, s, &t->folder));
     TRY(session_plan_all(world, s));
+    TRY(session_fingerprint_all(world, s)); /* before a folder is made or moved aside */
     TRY_ALL(world, comm_rank(world) == 0 ? take_folder(t, fresh) : ST_OK);
     TRY_ALL(world, open_log(t, comm_rank(world)));
     TRY(resume_find(world, s, &t->folder, options, found));
@@ -147,7 +148,6 @@ static enum status prepare(const struct comm *world, struct train *t, const stru
 static enum status open_worker(const struct comm *world, struct train *t, const struct options *options)
 {
     struct session *s = &t->session;
-    TRY(session_fingerprint_all(world, s));
     TRY(session_peak_all(world, s, option_flag(options, "peak")));
     plan_facts(s, &t->facts);
     memory_reset_peak();

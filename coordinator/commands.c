@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "common/base/digest.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/comm/agree.h"
@@ -96,6 +97,14 @@ static enum status understand(int argc, char *const argv[], const struct command
     return ST_OK;
 }
 
+/* Ranks of other builds would compute other bits, or wait for messages that never come. Where there is no /proc, nobody can tell. */
+static enum status same_program(const struct comm *world)
+{
+    struct digest128 mine;
+    if (digest_file("/proc/self/exe", &mine) != ST_OK) mine = (struct digest128){ 0 };
+    return comm_same(world, "the program", mine);
+}
+
 static bool is_failure(enum status s) { return s != ST_OK && s != ST_STOPPED && s != ST_DIFFER; }
 
 /* Every rank leaves with the same status, and rank 0 alone tells why, whichever rank it comes from. A launcher ends all ranks as soon as
@@ -114,6 +123,7 @@ static enum status run_collective(const struct command *command, const struct op
         log_mute(comm_rank(world) != 0);
         fault_arm_from_environment(comm_rank(world));
         s = comm_agree(world, before);
+        if (s == ST_OK && command != NULL) s = same_program(world);
         if (s == ST_OK && command != NULL) s = command->collective(world, options);
     }
     if (is_failure(s) && !told) log_failure(s);

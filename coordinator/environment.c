@@ -14,7 +14,7 @@ const struct environment_row environment_table[] = {
     { "LAMINA_PMI", "what batch scripts ask srun for as --mpi; not set: pmix" },
     { "LAMINA_SITE", "shell file that batch scripts read first, for modules; not set: slurm/site.sh where it is" },
     { "NO_COLOR", "set: no colours on a terminal" },
-    { "OPENBLAS_CORETYPE", "set by the program itself where OpenBLAS takes the processor for an old one" },
+    { "OPENBLAS_CORETYPE", "set by the program itself where OpenBLAS takes the processor for an old one, and by LAMINA_ISA" },
     { "HDF5_USE_FILE_LOCKING", "BEST_EFFORT unless set: file systems without locks work" },
     { 0 },
 };

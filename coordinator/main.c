@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* OpenBLAS chooses its kernels while it is being loaded; where it takes the processor for an old one (five times slower) only a fresh
- * start of the program with OPENBLAS_CORETYPE helps. Before MPI_Init, which may not run twice; once, as the variable is then set. */
+/* OpenBLAS chooses its kernels while it is being loaded; where it takes the processor for an old one (five times slower), or LAMINA_ISA
+ * asks for others, only a fresh start of the program with OPENBLAS_CORETYPE helps. Before MPI_Init, which may not run twice; once, as the
+ * variable then has the value. */
 static void restart_for_openblas(char *argv[])
 {
     const char *core = math_openblas_coretype_needed();
-    if (core == NULL || getenv("OPENBLAS_CORETYPE") != NULL) return;
+    if (core == NULL) return;
     if (setenv("OPENBLAS_CORETYPE", core, 1) == 0) (void)execv("/proc/self/exe", argv); /* if it fails, LAPACK is slow and nothing else */
 }
 

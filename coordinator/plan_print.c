@@ -1,6 +1,8 @@
+#include "common/math/product.h"
 #include "plan_facts.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CELL = 32 };
@@ -19,11 +21,13 @@ static void print_shape(const struct session *s, const struct plan_facts *f, str
 {
     const struct config *c = s->config;
     const struct plan *p = f->plan;
+    const char *asked = getenv("LAMINA_ISA");
     char a[CELL], b[CELL];
     text_add(out, "model      %s: %s parameters, %lld layers of width %lld, context %lld, vocabulary %lld\n", c->model.family,
              str_count(a, CELL, f->parameters), (long long)c->model.layers, (long long)c->model.width, (long long)p->context,
              (long long)c->model.vocab);
     text_add(out, "precision  %s\n", s->precision);
+    text_add(out, "kernels    %s%s; %s\n", math_isa(), asked != NULL && asked[0] != '\0' ? ", as LAMINA_ISA asks" : "", math_libraries());
     text_add(out, "layout     %d rank%s x %d thread%s; shard %s, %d group%s of %d; gradients kept %s\n", f->ranks, f->ranks > 1 ? "s" : "",
              f->threads, f->threads > 1 ? "s" : "", shard_words[c->parallel.shard], p->n_groups, p->n_groups > 1 ? "s" : "", p->group,
              p->to_owner ? "at their owners" : "on each rank");

@@ -171,21 +171,47 @@ enum status session_plan_all(const struct comm *world, struct session *s)
 
 /* --- Sameness and speed ------------------------------------------------------------------------------------------------ */
 
+/* What the ranks tell each other: what their kernels compute, and what could make them compute the same. */
+struct numerics {
+    struct digest128 kernel[FINGERPRINT_MAX];
+    int level;      /* best instruction set of the machine */
+    char asked[16]; /* LAMINA_ISA */
+};
+
+/* What to do about unlike ranks. Where all have the word that usually helps, the libraries compute by something else (sizes of caches). */
+static void advise(const struct numerics *all, int size, char *out, size_t room)
+{
+    int level = all[0].level;
+    for (int r = 1; r < size; r++) level = all[r].level < level ? all[r].level : level;
+    const char *word = math_isa_for(level);
+    bool set = true;
+    for (int r = 0; r < size; r++) set = set && strcmp(all[r].asked, word) == 0;
+    if (!set)
+        (void)snprintf(out, room, "set LAMINA_ISA=%s for all ranks, or use like machines", word);
+    else
+        (void)snprintf(out, room, "LAMINA_ISA=%s, which all have, is not enough here: use like machines with the same libraries", word);
+}
+
 enum status session_fingerprint_all(const struct comm *world, struct session *s)
 {
     struct fingerprint mine = { 0 };
+    struct numerics here = { .level = math_isa_level() };
+    const char *asked = getenv("LAMINA_ISA");
     worker_fingerprint(&s->plan, &mine);
     s->fingerprint = fingerprint_digest(&mine);
+    memcpy(here.kernel, mine.digest, sizeof here.kernel);
+    (void)snprintf(here.asked, sizeof here.asked, "%s", asked != NULL ? asked : "");
     const int size = comm_size(world);
-    struct digest128 *all = arena_place_n(&s->arena, (size_t)size * FINGERPRINT_MAX, sizeof *all);
+    struct numerics *all = arena_place_n(&s->arena, (size_t)size, sizeof *all);
     TRY(comm_same(world, "list of kernels", digest_bytes(&mine.n, sizeof mine.n)));
-    TRY(comm_gather_all(world, COMM_CONTROL, mine.digest, sizeof mine.digest, all));
+    TRY(comm_gather_all(world, COMM_CONTROL, &here, sizeof here, all));
     for (int r = 1; r < size; r++) {
         for (int k = 0; k < mine.n; k++) {
-            if (digest_equal(all[k], all[r * FINGERPRINT_MAX + k])) continue;
-            FAIL(ST_LAUNCH,
-                 "rank 0 on %s and rank %d on %s compute %s with different bits: set LAMINA_ISA=avx2 for all ranks, or use like machines",
-                 comm_host(world, 0), r, comm_host(world, r), mine.kernel[k]);
+            if (digest_equal(all[0].kernel[k], all[r].kernel[k])) continue;
+            char advice[160];
+            advise(all, size, advice, sizeof advice);
+            FAIL(ST_LAUNCH, "rank 0 on %s and rank %d on %s compute %s with different bits: %s", comm_host(world, 0), r,
+                 comm_host(world, r), mine.kernel[k], advice);
         }
     }
     return ST_OK;

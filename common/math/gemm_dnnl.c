@@ -174,12 +174,14 @@ static void describe(enum dtype dtype, char *out, size_t size)
 
 static void limit(enum isa isa)
 {
+#if defined(__x86_64__) /* elsewhere these words mean nothing to the library, and generic is all there is */
     static const dnnl_cpu_isa_t set[ISA_COUNT] = {
         [ISA_GENERIC] = dnnl_cpu_isa_sse41,       [ISA_AVX2] = dnnl_cpu_isa_avx2,
         [ISA_AVX512] = dnnl_cpu_isa_avx512_core,  [ISA_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16,
         [ISA_AMX] = dnnl_cpu_isa_avx512_core_amx,
     };
     must(dnnl_set_max_cpu_isa(set[isa])); /* fails once a primitive exists: math_start comes first */
+#endif
 }
 
 /* ---- peak ---- */

@@ -1,6 +1,8 @@
 /* isa.c: which instructions are used, by our kernels and by oneDNN. Chosen once, before the first kernel runs. */
+#include "common/base/str.h"
 #include "private.h"
 #include "product.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +35,7 @@ static const struct {
 };
 
 static int chosen = -1; /* process-wide like the processor itself; written before any thread exists */
+static bool limited;    /* the library was told */
 
 bool isa_supported(enum isa isa) { return sets[isa].supported(); }
 const char *isa_name(enum isa isa) { return sets[isa].name; }
@@ -49,24 +52,50 @@ enum isa isa_current(void) { return chosen < 0 ? isa_best() : (enum isa)chosen; 
 
 const char *math_isa(void) { return isa_name(isa_current()); }
 
+bool isa_find(const char *word, enum isa *out)
+{
+    for (enum isa i = ISA_GENERIC; i < ISA_COUNT; i++) {
+        if (strcmp(word, isa_name(i)) != 0) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
+/* The nearest word whatever the case, with the words that there are. */
+static enum status unknown(const char *word)
+{
+    const char *names[ISA_COUNT];
+    char lower[32], list[80] = "";
+    size_t n = 0, at = 0;
+    for (; word[n] != '\0' && n < sizeof lower - 1; n++) lower[n] = (char)tolower((unsigned char)word[n]);
+    lower[n] = '\0';
+    for (int i = 0; i < ISA_COUNT; i++) {
+        names[i] = sets[i].name;
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i == 0 ? "" : i == ISA_COUNT - 1 ? " or " : ", ", names[i]);
+    }
+    const char *near = str_nearest(lower, names, ISA_COUNT);
+    FAIL(ST_LAUNCH, "LAMINA_ISA=%.60s is not known%s%s%s: use %s, or unset it for this machine's best (%s)", word,
+         near != NULL ? " (did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?)" : "", list, isa_name(isa_best()));
+}
+
 enum status math_start(const char *isa)
 {
+    enum isa asked;
     libraries_single_threaded();
     if (isa == NULL || isa[0] == '\0') {
         chosen = (int)isa_best(); /* oneDNN chooses for itself, and DNNL_MAX_CPU_ISA keeps its meaning */
         return ST_OK;
     }
-    for (enum isa i = ISA_GENERIC; i < ISA_COUNT; i++) {
-        if (strcmp(isa, isa_name(i)) != 0) continue;
-        if (!isa_supported(i))
-            FAIL(ST_LAUNCH, "LAMINA_ISA=%s: this machine lacks these instructions; its best is %s (unset LAMINA_ISA to use it)", isa,
-                 isa_name(isa_best()));
-        chosen = (int)i;
-        gemm_backend()->limit(i);
-        return ST_OK;
-    }
-    FAIL(ST_LAUNCH, "LAMINA_ISA=%s is not known: use generic, avx2, avx512, avx512_bf16 or amx, or unset it for this machine's best (%s)",
-         isa, isa_name(isa_best()));
+    if (!isa_find(isa, &asked)) return unknown(isa);
+    if (!isa_supported(asked))
+        FAIL(ST_LAUNCH, "LAMINA_ISA=%s: this machine lacks these instructions; its best is %s (unset LAMINA_ISA to use it)", isa,
+             isa_name(isa_best()));
+    if (limited && chosen == (int)asked) return ST_OK; /* the library takes a limit once */
+    chosen = (int)asked;
+    limited = true;
+    gemm_backend()->limit(asked);
+    return ST_OK;
 }
 
 static void add_choices(char *out, size_t size, const char *head, bool here)
@@ -87,3 +116,8 @@ const char *math_isa_choices(void)
     add_choices(text, sizeof text, "; not here: ", false);
     return text;
 }
+
+int math_isa_level(void) { return (int)isa_best(); }
+
+/* avx2 rather than the best that all have: its fused kernels are the same on every processor with them, whoever made it. */
+const char *math_isa_for(int level) { return isa_name(level >= (int)ISA_AVX2 ? ISA_AVX2 : ISA_GENERIC); }

@@ -86,6 +86,16 @@ static bool among(const char *name, const char *const list[])
     return false;
 }
 
+/* The core type that uses what the set has and nothing else. */
+static const char *core_of(enum isa isa)
+{
+#if defined(__aarch64__)
+    return "ARMV8";
+#else
+    return isa == ISA_GENERIC ? "Nehalem" : isa == ISA_AVX2 ? "Haswell" : "SkylakeX";
+#endif
+}
+
 const char *math_openblas_coretype_needed(void)
 {
     /* Cores without AVX2 or AVX-512 code: what the library falls back to on a processor younger than itself. */
@@ -93,13 +103,16 @@ const char *math_openblas_coretype_needed(void)
                                        "Sandybridge", "Opteron",    "Barcelona", "Bobcat",     "Bulldozer", "Generic",
                                        "Katmai",      "Coppermine", "Northwood", "Banias",     NULL };
     if (openblas_get_corename == NULL) return NULL;
-    if (getenv("OPENBLAS_CORETYPE") != NULL) return NULL; /* somebody decided; the run header shows it */
-    const char *now = openblas_get_corename(), *isa = getenv("LAMINA_ISA");
-    /* LAMINA_ISA makes unlike machines compute the same bits: one core type for each of its words, whatever the library would choose. */
+    const char *now = openblas_get_corename(), *isa = getenv("LAMINA_ISA"), *forced = getenv("OPENBLAS_CORETYPE");
+    /* LAMINA_ISA makes unlike machines compute the same bits: one core type for each of its words, whatever the library would choose and
+     * whatever a site has set. A word that is not usable is refused later, in words. */
     if (isa != NULL && isa[0] != '\0') {
-        const char *core = strcmp(isa, "generic") == 0 ? "Nehalem" : strcmp(isa, "avx2") == 0 ? "Haswell" : "SkylakeX";
-        return strcasecmp(core, now) == 0 ? NULL : core;
+        enum isa asked;
+        if (!isa_find(isa, &asked) || !isa_supported(asked)) return NULL;
+        const char *core = core_of(asked);
+        return strcasecmp(core, now) == 0 || (forced != NULL && strcasecmp(core, forced) == 0) ? NULL : core;
     }
+    if (forced != NULL) return NULL; /* somebody decided; the run header shows it */
     if (!among(now, old)) return NULL;
     return isa_supported(ISA_AVX512) ? "SkylakeX" : isa_supported(ISA_AVX2) ? "Haswell" : NULL;
 }

@@ -43,15 +43,19 @@ bool product_bf16_native(void);
  * info and bench. 0 where the library refuses the type. */
 double product_peak(enum dtype dtype);
 /* Choose the instruction set before the first product: LAMINA_ISA = generic | avx2 | avx512 | avx512_bf16 | amx, NULL: the best of the
- * machine. Fails: ST_LAUNCH on an unknown word or one the machine lacks. */
+ * machine. Once per process, or with the same word again. Fails: ST_LAUNCH on an unknown word or one the machine lacks. */
 enum status math_start(const char *isa) MUST_USE;
 const char *math_isa(void);
 /* All that are compiled in, and which of them this machine has: "here: generic, avx2; not here: avx512". */
 const char *math_isa_choices(void);
+/* The best set of this machine as a number that grows with it; and the word of LAMINA_ISA that makes machines of at least this level alike.
+ */
+int math_isa_level(void);
+const char *math_isa_for(int level);
 /* LAPACK and BLAS in use, and the core type that the library chose. */
 const char *math_libraries(void);
-/* OpenBLAS that takes the processor for an old one needs OPENBLAS_CORETYPE before it is loaded: returns the value to set (then re-execute),
- * or NULL. */
+/* OpenBLAS chooses its kernels when it is loaded. Where it takes the processor for an old one, or LAMINA_ISA asks for others, it needs
+ * OPENBLAS_CORETYPE in the environment before: returns the value to set (then re-execute), or NULL. */
 const char *math_openblas_coretype_needed(void);
 
 #endif

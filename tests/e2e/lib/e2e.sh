@@ -27,6 +27,22 @@ ranks() {
     $launcher "$n" "$@" </dev/null
 }
 
+# odd_rank N ODD NAME=VALUE COMMAND...: on N ranks, of which ODD has NAME=VALUE in its environment.
+odd_rank() {
+    n=$1 odd=$2 how=$3
+    shift 3
+    command=$* # words without spaces
+    set --
+    r=0
+    while [ $r -lt "$n" ]; do
+        [ $r -eq 0 ] || set -- "$@" :
+        # shellcheck disable=SC2086
+        if [ $r -eq "$odd" ]; then set -- "$@" -n 1 env "$how" $command; else set -- "$@" -n 1 $command; fi
+        r=$((r + 1))
+    done
+    mpirun -q --bind-to none --oversubscribe "$@" </dev/null
+}
+
 # expect CODE COMMAND...: runs it with its output in ./out and ./err.
 expect() {
     want=$1
