@@ -34,4 +34,13 @@ if [ -n "$paths" ]; then
     failed=1
 fi
 
+# flags that make the program of one machine, or other bits
+banned=$(find . \( -name .git -o -path ./build -o -path ./runs -o -path ./data -o -path ./install -o -path ./tests/lint \) -prune -o -type f \
+    \( -name '*.[ch]' -o -name '*.sh' -o -name '*.cmake' -o -name CMakeLists.txt -o -name '*.json' -o -name run \) \
+    -exec grep -nE -e '-m(arch|tune|cpu)=native|-ffast-math|-Ofast|-funsafe-math-optimizations|-ffp-contract=fast' /dev/null {} + || true)
+if [ -n "$banned" ]; then
+    printf '%s\n' "$banned" | sed 's/$/   <- not a flag of this house/'
+    failed=1
+fi
+
 exit $failed

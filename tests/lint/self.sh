@@ -74,6 +74,17 @@ accept common/base/x.c <<'END'
 /* #include <mpi.h> */
 END
 
+# ---- flags ----
+refuse common/base/CMakeLists.txt 'CMakeLists.txt:1:target_compile_options(lamina_base PRIVATE -march=native)   <- not a flag of this house' <<'END'
+target_compile_options(lamina_base PRIVATE -march=native)
+END
+refuse worker/x.cmake 'not a flag of this house' <<'END'
+set(CMAKE_C_FLAGS "-O3 -ffast-math")
+END
+accept common/math/CMakeLists.txt <<'END'
+lamina_vec_variant(avx2 -mavx2 -mfma -mtune=generic -ffp-contract=off)
+END
+
 # ---- calls ----
 refuse worker/ops/x.c 'x.c:2: strcpy() is not used here' <<'END'
 void f(char *a, const char *b);
