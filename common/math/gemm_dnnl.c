@@ -163,13 +163,23 @@ static bool bf16_native(void)
     return name != NULL && strstr(name, "ref") == NULL;
 }
 
+/* The library's word for what it uses; it has words for x86 only. */
+static const char *library_isa(void)
+{
+#if defined(__x86_64__)
+    const char *isa = dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()), *prefix = "cpu_isa_";
+    return strncmp(isa, prefix, strlen(prefix)) == 0 ? isa + strlen(prefix) : isa;
+#else
+    return "its own choice";
+#endif
+}
+
 static void describe(enum dtype dtype, char *out, size_t size)
 {
     const dnnl_version_t *v = dnnl_version();
-    const char *isa = dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()), *prefix = "cpu_isa_";
-    if (strncmp(isa, prefix, strlen(prefix)) == 0) isa += strlen(prefix);
     const bool native = dtype == DT_BF16 && bf16_native();
-    (void)snprintf(out, size, "oneDNN %d.%d.%d %s (%s)", v->major, v->minor, v->patch, native ? bf16_implementation() : "sgemm", isa);
+    (void)snprintf(out, size, "oneDNN %d.%d.%d %s (%s)", v->major, v->minor, v->patch, native ? bf16_implementation() : "sgemm",
+                   library_isa());
 }
 
 static void limit(enum isa isa)

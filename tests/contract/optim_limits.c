@@ -72,7 +72,7 @@ static void ck_close(const struct virtual_world *a, const struct virtual_world *
     for (int t = 0; t < N_TENSORS; t++) {
         const int64_t n = a->setup.tensor[t].rows * a->setup.tensor[t].cols;
         double most = 0;
-        for (int64_t i = 0; i < n; i++) most = fmax(most, fabs((double)b->theta[t][i]));
+        for (int64_t i = 0; i < n; i++) most = fabs((double)b->theta[t][i]) > most ? fabs((double)b->theta[t][i]) : most;
         for (int64_t i = 0; i < n; i++) {
             const double error = fabs((double)a->theta[t][i] - (double)b->theta[t][i]);
             ck_assert_msg(error <= tolerance * most, "%s: tensor %d [%d]: %.9g and %.9g", what, t, (int)i, (double)a->theta[t][i],

@@ -78,7 +78,7 @@ static void compare(FILE *f, const struct virtual_world *w, int t, double tolera
     float expected[MOST_VALUES];
     double most = 0;
     read_values(f, expected, n);
-    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs((double)expected[i]));
+    for (int64_t i = 0; i < n; i++) most = fabs((double)expected[i]) > most ? fabs((double)expected[i]) : most;
     for (int64_t i = 0; i < n; i++) {
         const double error = fabs((double)w->theta[t][i] - (double)expected[i]);
         ck_assert_msg(error <= tolerance * most, "%s, step %ld, tensor %d [%ld]: %.9g, expected %.9g", what, w->step, t, i,

@@ -194,7 +194,7 @@ END_TEST
 /* Terms within 2^-20 .. 2^20: 53 + 40 + 10 bits, so quadruple precision (113 bits) sums them without error and rounds once. */
 START_TEST(the_sum_is_the_true_sum_rounded_once)
 {
-    __extension__ typedef __float128 quad;
+    __extension__ typedef _Float128 quad;
     for (int64_t trial = 0; trial < 2000; trial++) {
         quad truth = 0;
         struct super s;
