@@ -1,16 +1,16 @@
 # Instruction sets: every word of LAMINA_ISA is obeyed or refused in one sentence; ranks that compute other bits may not share a run, and the
 # remedy that the sentence names is one.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
-unset OPENBLAS_CORETYPE DNNL_MAX_CPU_ISA
+unset OPENBLAS_CORETYPE DNNL_MAX_CPU_ISA LAMINA_ISA
 make_data
 make_config 2
 
-set_of() { sed -n 's/^instruction set *//p' "$1"; }
+set_of() { sed -n 's/^instruction set *\([a-z0-9_]*\).*/\1/p' "$1"; }
 expect 0 "$LAMINA" info
 best=$(set_of out)
 has() { grep -q "^$1" out; }
 ! has 'fp32 products *oneDNN' || dnnl=yes
-! has 'linear algebra *OpenBLAS' || openblas=yes
+! has 'CBLAS *OpenBLAS' || openblas=yes
 
 # ---- words ----
 lacking=
@@ -47,7 +47,7 @@ if [ -n "${dnnl:-}" ]; then
 fi
 if [ -n "${openblas:-}" ]; then
     for pair in generic:Nehalem avx2:Haswell; do
-        OPENBLAS_CORETYPE=Sandybridge LAMINA_ISA=${pair%:*} "$LAMINA" info | grep -q "^linear algebra.*core type ${pair#*:}," ||
+        OPENBLAS_CORETYPE=Sandybridge LAMINA_ISA=${pair%:*} "$LAMINA" info | grep -q "^CBLAS .*core type ${pair#*:}," ||
             fail "OpenBLAS does not obey ${pair%:*}"
     done
 fi

@@ -2,7 +2,7 @@
 # A world of unlike ranks is refused: at 2, 3 and 4 ranks, whichever is the odd one; two ranks, their hosts, the kernel and the remedy are
 # named, once. A rank of another build is refused as well.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
-unset OPENBLAS_CORETYPE DNNL_MAX_CPU_ISA
+unset OPENBLAS_CORETYPE DNNL_MAX_CPU_ISA LAMINA_ISA
 make_data
 make_config 2
 "$LAMINA" info >info
@@ -43,7 +43,8 @@ says err 'set LAMINA_ISA=avx2 for all ranks' 1
 cp "$LAMINA" ./lamina
 printf '\n' >>lamina
 for ranks in 1:2 2:1; do
-    expect 10 mpirun -q --bind-to none --oversubscribe -n "${ranks%:*}" "$LAMINA" train tiny.yaml : -n "${ranks#*:}" ./lamina train tiny.yaml
+    # shellcheck disable=SC2086  # words
+    expect 10 $launcher "${ranks%:*}" "$LAMINA" train tiny.yaml : -n "${ranks#*:}" ./lamina train tiny.yaml
     says err "the program is not the same on all ranks: rank 0 on $host has " 1
     says err ", rank ${ranks%:*} on $host has " 1
 done

@@ -2,7 +2,7 @@
 # $LAMINA (the binary) and $LAMINA_ROOT (the project).
 set -eu
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
-unset LAMINA_FAULT LAMINA_PROGRESS LAMINA_ISA
+unset LAMINA_FAULT LAMINA_PROGRESS
 
 fail() {
     echo "FAILED: $*" >&2
@@ -35,12 +35,13 @@ odd_rank() {
     set --
     r=0
     while [ $r -lt "$n" ]; do
-        [ $r -eq 0 ] || set -- "$@" :
+        [ $r -eq 0 ] || set -- "$@" : -n 1
         # shellcheck disable=SC2086
-        if [ $r -eq "$odd" ]; then set -- "$@" -n 1 env "$how" $command; else set -- "$@" -n 1 $command; fi
+        if [ $r -eq "$odd" ]; then set -- "$@" env "$how" $command; else set -- "$@" $command; fi
         r=$((r + 1))
     done
-    mpirun -q --bind-to none --oversubscribe "$@" </dev/null
+    # shellcheck disable=SC2086
+    $launcher 1 "$@" </dev/null
 }
 
 # expect CODE COMMAND...: runs it with its output in ./out and ./err.
