@@ -121,6 +121,22 @@ for kind in $kinds; do
     fresh
 done
 
+# the run's copy of its tokenizer.json, where the file itself is gone
+expect 0 "$LAMINA" tokenizer train --vocab 300 --out tokenizer.json text.txt
+expect 0 "$LAMINA" data build --tokenizer tokenizer.json --out learned.h5 text.txt
+sed 's|tokenizer: bytes|tokenizer: tokenizer.json|; s|[tv]\.h5|learned.h5|g' tiny.yaml >learned.yaml
+expect 0 "$LAMINA" train learned.yaml run.name=learned run.steps=4
+mv tokenizer.json learned.json
+expect 0 "$LAMINA" generate learned --max-tokens 2
+for kind in $kinds; do
+    replace "$kind" runs/learned/tokenizer.json
+    ends 4 "$LAMINA" tokenizer show runs/learned/tokenizer.json
+    says err tokenizer.json
+    ends 3,4 "$LAMINA" generate learned --max-tokens 2
+    says err tokenizer.json
+done
+fresh
+
 # a lock that speaks of a group of processes to kill(2)
 printf 'host %s\npid -1\nstarted 0\njob \033[31m\n' "$(hostname)" >runs/tiny/lock
 ends 11 "$LAMINA" train tiny.yaml run.steps=10 --allow run.steps
@@ -151,6 +167,12 @@ ends 0 "$LAMINA" report tiny --out page.html
 ln -s "$PWD/elsewhere/kept" weights.safetensors.tmp
 ends 0 "$LAMINA" export tiny --out weights.safetensors
 [ "$(cat elsewhere/kept)" = precious ] || fail "a file was written through a link"
+
+# --- names that lead elsewhere -----------------------------------------------------------------------------------------------------
+for name in . .. ../x /x a/b 'a b' '~' "${escape}c" "$(printf '%065d' 0)"; do
+    ends 3 "$LAMINA" train tiny.yaml "run.name=$name"
+    says err run.name
+done
 
 # --- umask -----------------------------------------------------------------------------------------------------------------------
 (

@@ -43,4 +43,14 @@ if [ -n "$banned" ]; then
     failed=1
 fi
 
+# every row of the table of hostile input names tests that exist
+if [ -f common/HOSTILE.md ]; then
+    for named in $(sed -n 's/^|.*| *\([^|]*\) *|$/\1/p' common/HOSTILE.md | grep -o '`[a-z0-9_/.]*`' | tr -d '`' | sort -u); do
+        [ -e "tests/$named" ] || {
+            echo "common/HOSTILE.md: tests/$named, which it names, does not exist"
+            failed=1
+        }
+    done
+fi
+
 exit $failed

@@ -89,6 +89,7 @@ START_TEST(a_failure_is_told_once_with_its_exit_code)
     log_failure(ST_DATA);
     ck_assert_str_eq(status_text(), "");
     log_warn("%d cores idle", 2);
+    log_note("a file says: %s", "\033[2J\r\xff\n"); /* data must not drive a terminal */
     ck_assert_int_eq(log_to(NULL), ST_OK);
     log_note("after the file was closed");
     read_whole(path, told, sizeof told);
@@ -97,6 +98,7 @@ START_TEST(a_failure_is_told_once_with_its_exit_code)
     ck_assert_ptr_nonnull(strstr(told, "Z ST_DATA at f.c:3\n"));
     ck_assert_ptr_nonnull(strstr(told, "Z exit 4: the input data is not usable\n"));
     ck_assert_ptr_nonnull(strstr(told, "Z warning: 2 cores idle\n"));
+    ck_assert_ptr_nonnull(strstr(told, "Z a file says: \\x1b[2J\\x0d\\xff\n"));
     ck_assert_ptr_null(strstr(told, "after"));
     ck_assert_int_eq(log_to("no/such/folder/log"), ST_IO);
 }

@@ -6,6 +6,7 @@
 #include "tests/support/suite.h"
 #include <check.h>
 #include <fcntl.h>
+#include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,6 +247,132 @@ START_TEST(files_of_older_builds_are_read)
 }
 END_TEST
 
+/* --- hostile layouts ----------------------------------------------------------------------------------------------------- */
+
+static hid_t open_to_change(void) { return H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT); }
+
+/* Another dataset under this name. n_dims 0: a group. */
+static void replace(const char *name, hid_t type, int n_dims, const hsize_t *dim, hid_t creation)
+{
+    const hid_t f = open_to_change();
+    ck_assert_int_ge(H5Ldelete(f, name, H5P_DEFAULT), 0);
+    if (n_dims == 0) {
+        ck_assert_int_ge(H5Gclose(H5Gcreate2(f, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)), 0);
+    } else {
+        const hid_t space = H5Screate_simple(n_dims, dim, NULL);
+        ck_assert_int_ge(H5Dclose(H5Dcreate2(f, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT)), 0);
+        (void)H5Sclose(space);
+    }
+    ck_assert_int_ge(H5Fclose(f), 0);
+}
+static void replace_by(hid_t creation, hid_t type)
+{
+    replace("tokens", type, 1, (hsize_t[]){ 900 }, creation);
+    if (creation != H5P_DEFAULT) (void)H5Pclose(creation);
+}
+
+static void tokens_are_a_group(void) { replace("tokens", -1, 0, NULL, H5P_DEFAULT); }
+static void starts_are_a_group(void) { replace("document_starts", -1, 0, NULL, H5P_DEFAULT); }
+static void tokens_are_a_square(void) { replace("tokens", H5T_STD_U16LE, 2, (hsize_t[]){ 30, 30 }, H5P_DEFAULT); }
+static void tokens_are_2_to_the_60(void) { replace("tokens", H5T_STD_U16LE, 1, (hsize_t[]){ UINT64_C(1) << 60 }, H5P_DEFAULT); }
+static void starts_are_2_to_the_60(void) { replace("document_starts", H5T_STD_I64LE, 1, (hsize_t[]){ UINT64_C(1) << 60 }, H5P_DEFAULT); }
+static void tokens_are_wide(void)
+{
+    const hid_t p = H5Pcreate(H5P_DATASET_CREATE);
+    (void)H5Pset_alloc_time(p, H5D_ALLOC_TIME_EARLY);
+    replace_by(p, H5T_STD_I32LE);
+}
+static void tokens_are_nowhere(void) { replace_by(H5P_DEFAULT, H5T_STD_U16LE); }
+static void tokens_are_of_any_length(void)
+{
+    const hid_t type = H5Tvlen_create(H5T_STD_U16LE);
+    replace_by(H5P_DEFAULT, type);
+    (void)H5Tclose(type);
+}
+static void tokens_are_packed(void)
+{
+    const hid_t p = H5Pcreate(H5P_DATASET_CREATE);
+    (void)H5Pset_chunk(p, 1, (hsize_t[]){ 100 });
+    (void)H5Pset_deflate(p, 9);
+    replace_by(p, H5T_STD_U16LE);
+}
+static void tokens_are_outside(void)
+{
+    const hid_t p = H5Pcreate(H5P_DATASET_CREATE);
+    (void)H5Pset_external(p, "/etc/passwd", 0, 1800);
+    replace_by(p, H5T_STD_U16LE);
+}
+static void tokens_are_virtual(void)
+{
+    const hid_t p = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, (hsize_t[]){ 900 }, NULL);
+    (void)H5Pset_virtual(p, space, "/etc/passwd", "x", space);
+    (void)H5Sclose(space);
+    replace_by(p, H5T_STD_U16LE);
+}
+static void tokens_are_a_link(void)
+{
+    const hid_t f = open_to_change();
+    ck_assert_int_ge(H5Lmove(f, "tokens", f, "others", H5P_DEFAULT, H5P_DEFAULT), 0);
+    ck_assert_int_ge(H5Lcreate_soft("/others", f, "tokens", H5P_DEFAULT, H5P_DEFAULT), 0);
+    (void)H5Fclose(f);
+}
+static void tokens_are_elsewhere(void)
+{
+    const hid_t f = open_to_change();
+    ck_assert_int_ge(H5Ldelete(f, "tokens", H5P_DEFAULT), 0);
+    ck_assert_int_ge(H5Lcreate_external("other.h5", "tokens", f, "tokens", H5P_DEFAULT, H5P_DEFAULT), 0);
+    (void)H5Fclose(f);
+}
+
+static void set_number(const char *name, int64_t value)
+{
+    const hid_t f = open_to_change(), a = H5Aopen(f, name, H5P_DEFAULT);
+    ck_assert_int_ge(H5Awrite(a, H5T_NATIVE_INT64, &value), 0);
+    (void)H5Aclose(a);
+    (void)H5Fclose(f);
+}
+static void vocab_is_negative(void) { set_number("vocab", -1); }
+static void vocab_is_2_to_the_40(void) { set_number("vocab", INT64_C(1) << 40); }
+static void vocab_is_wide(void) { set_number("vocab", 70000); } /* then tokens would be uint32 */
+static void the_end_is_beyond(void) { set_number("end_of_document", 257); }
+static void text_is_negative(void) { set_number("text_bytes", INT64_MIN); }
+
+static const struct {
+    void (*make)(void);
+    const char *says;
+} hostile[] = {
+    { tokens_are_a_group, "tokens" },
+    { starts_are_a_group, "document_starts" },
+    { tokens_are_a_square, "tokens" },
+    { tokens_are_2_to_the_60, "tokens claims more elements than the file can hold" },
+    { starts_are_2_to_the_60, "document_starts claims more elements than the file can hold" },
+    { tokens_are_wide, "tokens must be" },
+    { tokens_are_nowhere, "tokens does not lie inside the file" },
+    { tokens_are_of_any_length, "tokens has a type" },
+    { tokens_are_packed, "tokens is not stored in one plain piece" },
+    { tokens_are_outside, "tokens is not stored in one plain piece" },
+    { tokens_are_virtual, "tokens is not stored in one plain piece" },
+    { tokens_are_a_link, "tokens is a link to something else" },
+    { tokens_are_elsewhere, "tokens is a link to something else" },
+    { vocab_is_negative, "vocabulary of -1" },
+    { vocab_is_2_to_the_40, "vocabulary of 1099511627776" },
+    { vocab_is_wide, "tokens must be a one-dimensional uint32" },
+    { the_end_is_beyond, "token 257 of 257" },
+    { text_is_negative, "bytes of text" },
+};
+
+START_TEST(hostile_layouts_are_refused)
+{
+    write_tokens(900, 257);
+    ck_assert_int_eq(try_file(true), ST_OK);
+    hostile[_i].make();
+    for (int verify = 0; verify < 2; verify++) {
+        ck_assert_int_eq(try_file(verify != 0), ST_DATA);
+        ck_assert_msg(strstr(status_text(), hostile[_i].says) != NULL && strstr(status_text(), path) != NULL, "%s", status_text());
+    }
+}
+END_TEST
+
 /* A path too long for the file leaves its last part, and the digest decides. */
 START_TEST(a_long_name_of_a_tokenizer_leaves_its_last_part)
 {
@@ -365,6 +492,7 @@ int main(void)
     tcase_add_test(tc, a_cut_file_is_refused);
     tcase_add_test(tc, what_is_no_token_file_is_refused_with_its_name);
     tcase_add_test(tc, files_of_older_builds_are_read);
+    tcase_add_loop_test(tc, hostile_layouts_are_refused, 0, sizeof hostile / sizeof *hostile);
     tcase_add_test(tc, a_long_name_of_a_tokenizer_leaves_its_last_part);
     tcase_add_test(tc, batches_are_right_whatever_was_hinted);
     tcase_add_test(tc, padding_has_no_loss);

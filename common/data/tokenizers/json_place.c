@@ -1,6 +1,7 @@
 #include "json_place.h"
 #include "common/base/str.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,8 @@ enum status place_open(struct arena *arena, const char *file, size_t most, json_
     struct stat info;
     json_error_t error;
     *root = NULL;
-    FILE *f = fopen(file, "rb");
+    const int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* not to wait for the writer of a pipe, which is refused below */
+    FILE *f = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (f == NULL) FAIL(ST_DATA, "%s: cannot be opened: %s", file, strerror(errno));
     const bool plain = fstat(fileno(f), &info) == 0 && S_ISREG(info.st_mode);
     if (plain && (size_t)info.st_size <= most) *root = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
