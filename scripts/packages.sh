@@ -4,6 +4,7 @@
 build_packages="gcc libc6-dev cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev
     libdnnl-dev libopenblas-dev liblapacke-dev libpcre2-dev libutf8proc-dev libzstd-dev libbz2-dev liblzma-dev"
 test_packages="check clang-format"
+mpich_packages="mpich libmpich-dev libhdf5-mpich-dev" # beside Open MPI, which stays what mpicc and mpirun are
 
 apt_wait=300   # seconds for another program's lock
 packages_off=$LAMINA_NO_INSTALL

@@ -20,18 +20,22 @@ phase() {
 
 # fetch_for LABELS: what some tests need and are skipped without.
 fetch_for() {
-    case " $1 " in *" room "*) [ "$(id -u)" -ne 0 ] || may_need debootstrap iproute2 ;; esac
+    case " $1 " in *" room "*) [ "$(id -u)" -ne 0 ] || may_need debootstrap iproute2 || : ;; esac
     case " $1 " in
     *" full "*)
-        may_need iproute2
+        may_need iproute2 || :
         # Slurm's programs, unpacked there: installing them would start daemons
         work sh tests/slurm/lib/fetch.sh build/slurm || say "the tests of Slurm will be skipped"
         ;;
     esac
 }
 
-# may_need PACKAGE...: installs them, if it may be.
-may_need() { (listen && need "$@") || say "tests that need one of these will be skipped: $*"; }
+# may_need PACKAGE...: installs them, or fails.
+may_need() {
+    (listen && need "$@") && return 0
+    say "tests that need one of these are skipped: $*"
+    return 1
+}
 
 run_tests() {
     labels="unit golden mpi e2e" full=''
@@ -54,6 +58,13 @@ run_tests() {
     if [ "$full" = --full ]; then
         build asan
         phase asan 'unit|golden|mpi' '^house/|@[45]|romio'
+        # shellcheck disable=SC2086  # a list
+        if [ -n "$packages_off" ] || may_need $mpich_packages; then
+            build mpich
+            phase mpich 'unit|golden|mpi|e2e' '^house/|^fuzz/|^e2e/run_'
+        else
+            skipped=$((skipped + 1))
+        fi
     fi
     printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -31,6 +31,7 @@ for stage in ${STAGES:-base users manners online offline}; do
     begun=$(date +%s)
     echo "== $stage"
     "stage_$stage"
-    echo "== $stage: $(($(date +%s) - begun)) s; processors so far: $(times | tail -n 1)"
+    times >times.txt
+    echo "== $stage: $(($(date +%s) - begun)) s; of the processors so far, user and system: $(tail -n 1 times.txt)"
 done
 [ -n "${ROOM_KEEP:-}" ] || unmount_and_remove
