@@ -1,5 +1,5 @@
 # Jobs of Slurm: plain ones, asked to stop and requeued, arrays, sweeps, rendered scripts; by root and by a user, with mpirun's digests.
-# timeout: 600
+# timeout: 900
 . "$LAMINA_ROOT/tests/slurm/lib/cluster.sh"
 train=$cluster/lamina/slurm/train.sbatch
 export LAMINA_PROGRESS=line # what a login shell may say must not reach a log
@@ -16,6 +16,9 @@ short=$(digest_of out)
 # --- the time's real end, in the background of all that follows: it comes after half a minute ---
 expect 0 sbatch --parsable --time=1 --signal=B:USR1@60 "$train" tiny.yaml run.name=timed run.steps=1000000
 timed=$(cat out)
+# --- so does the end of ranks that lost one ---
+LAMINA_FAULT=step_local@1:9=kill expect 0 sbatch --parsable --nodes=2 --ntasks=2 "$train" tiny.yaml run.name=killed
+killed=$(cat out)
 
 for user in $(users); do
     mkdir "$user"
@@ -114,11 +117,25 @@ rm "$cluster/lamina/slurm/site.sh"
 cd ../work
 
 # --- the time's real end ---
-until_state "$timed" PENDING 120
-says "slurm-$timed.out" 'stopped as asked at step' 1
-step=$(sed -n 's/^state digest .* at step //p' "slurm-$timed.out")
+tries=0
+until [ "$(field "$timed" Restarts)" -ge 1 ]; do # by now it may have begun again by itself
+    tries=$((tries + 1))
+    [ "$tries" -lt 600 ] || fail "the job whose time ended is $(field "$timed" JobState)"
+    sleep 0.2
+done
 scancel "$timed"
+step=$(sed -n 's/^stopped as asked at step \([0-9]*\);.*/\1/p' "slurm-$timed.out" | head -n 1)
 expect 75 "$LAMINA" train tiny.yaml --until "$step" run.name=untimed run.steps=1000000
-same "$(digest_of "slurm-$timed.out")" "$(digest_of out)" "digest at the time's end"
+same "$(digest_of "slurm-$timed.out" | head -n 1)" "$(digest_of out)" "digest at the time's end"
+
+# --- a lost rank ends the others after a minute, and nobody tries again what killed it ---
+ended "$killed" FAILED 137
+says "slurm-$killed.out" 'Killed'
+same "$(field "$killed" Restarts)" 0 "starts again of the job whose rank was killed"
 
 plain slurm-*.out */slurm-*.out ../elsewhere/slurm-*.out
+
+# --- in all this nobody has tried to reach anything beyond this machine ---
+same "$(unreachable)" 0 "packets without a route"
+"$LAMINA" --version | timeout 5 bash -c 'cat >/dev/udp/192.0.2.1/9' 2>/dev/null || true
+[ "$(unreachable)" -gt 0 ] || fail "packets without a route are not counted: this test shows nothing"

@@ -27,7 +27,7 @@ if [ -z "${LAMINA_TEST_CLUSTER:-}" ]; then
     trap 'rm -rf "$LAMINA_TEST_CLUSTER"' EXIT
     trap 'kill -KILL "$inside"' TERM INT HUP
     # shellcheck disable=SC2086
-    setpriv --pdeathsig KILL unshare $namespaces sh ${TRACE:-} "$0" &
+    setpriv --pdeathsig KILL unshare $namespaces sh "$0" &
     inside=$!
     code=0
     wait "$inside" || code=$?
@@ -89,7 +89,7 @@ SelectTypeParameters=CR_Core
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0
 ReturnToService=2
 SlurmdParameters=config_overrides
-KillWait=60
+KillWait=${kill_wait:-60}
 SlurmdTimeout=10
 MailProg=/bin/true
 NodeName=n[1-4] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[17001-17004] CPUs=4 RealMemory=100000
@@ -205,9 +205,9 @@ until_step() {
     done
 }
 
-# requeued JOB: it is back in the queue; its next start is now. (Within a second or two of the requeue Slurm would kill it instead.)
+# requeued JOB [SECONDS]: it is back in the queue; its next start is now. (Within a second or two of the requeue Slurm would kill it instead.)
 requeued() {
-    until_state "$1" PENDING
+    until_state "$1" PENDING "${2:-120}"
     same "$(field "$1" Restarts)" 1 "starts again of job $1"
     sleep 3
     scontrol update jobid="$1" starttime=now
@@ -219,4 +219,11 @@ plain() {
         [ -s "$log" ] || fail "$log: empty or not there"
         if LC_ALL=C grep -qE "$(printf '[\r\033]')" "$log"; then fail "$log holds \\r or an escape"; fi
     done
+}
+
+# unreachable: how often somebody here has tried to reach what is not on lo (the kernel counts packets without a route).
+unreachable() {
+    awk '/^Ip:/ { if (n) print $n; else for (i = 1; i <= NF; i++) if ($i == "OutNoRoutes") n = i }' /proc/net/snmp >counters
+    sed -n 's/^Ip6OutNoRoutes[^0-9]*//p' /proc/net/snmp6 2>/dev/null >>counters || true
+    awk '{ sum += $1 } END { print sum + 0 }' counters
 }
