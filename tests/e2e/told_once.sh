@@ -31,6 +31,20 @@ done
 LAMINA_DEADLINE=soon expect 10 ranks 3 "$LAMINA" train tiny.yaml
 once "LAMINA_DEADLINE is 'soon'"
 
+# The launcher of another MPI starts worlds of one rank, which cannot agree on anything.
+case $launcher in
+mpiexec.*) other='mpirun.openmpi -q --oversubscribe -n' ;;
+*) other='mpiexec.mpich -n' ;;
+esac
+if command -v "${other%% *}" >/dev/null; then
+    # shellcheck disable=SC2086  # words
+    expect 10 $other 3 "$LAMINA" train tiny.yaml </dev/null
+    once 'the launcher started 3 ranks'
+    # shellcheck disable=SC2086
+    expect 2 $other 3 "$LAMINA" train --frehs tiny.yaml </dev/null
+    once 'did you mean --fresh?'
+fi
+
 # A command that needs no MPI runs on rank 0 alone.
 expect 0 ranks 3 "$LAMINA" check tiny.yaml
 says out 'tiny.yaml: ok' 1
