@@ -21,7 +21,8 @@ once() {
 # All ranks are wrong in the same way, some of them much earlier than rank 0.
 for late in '' 'if [ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 0 ]; then sleep 0.5; fi;'; do
     for code in 2:trian:'did you mean "train"?' 2:'train --frehs tiny.yaml':'did you mean --fresh?' 2:train:'an argument is missing' \
-        3:'check bad.yaml':'bad.yaml:1:41: ' 3:'train bad.yaml':'bad.yaml:1:41: ' 2:'sweep tiny.yaml --over run.seed=1,2':'give --ranks N'; do
+        3:'check bad.yaml':'bad.yaml:1:41: ' 3:'train bad.yaml':'bad.yaml:1:41: ' 2:'sweep tiny.yaml --over run.seed=1,2':'give --ranks N' \
+        3:'sweep bad.yaml --over run.seed=1,2 --point 1':'bad.yaml:1:41: '; do
         words=${code#*:}
         # shellcheck disable=SC2086  # several words
         expect "${code%%:*}" ranks 4 sh -c "$late"' exec "$@"' sh "$LAMINA" ${words%%:*}
