@@ -152,9 +152,9 @@ says array.sh '#SBATCH --array=0-1%3' 1
 says array.sh '#SBATCH --signal=B:USR1@120' 1
 says array.sh "'optimizer.defaults.betas=[0.9,0.95],[0.9, 0.99]'" 1
 bash -n array.sh || fail "the script is no script"
-task() { env PATH="$PWD/bin:$PATH" SLURM_JOB_ID=8 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID="$1" SLURM_CPUS_PER_TASK=1 SLURM_PROCID=0 bash array.sh; }
+task() { env PATH="$PWD/bin:$PATH" SLURM_JOB_ID=8 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID="$1" SLURM_CPUS_PER_TASK=2 SLURM_PROCID=0 bash array.sh; }
 expect 0 task 0
-same "$(cat notes)" 'srun --mpi=pmix --cpus-per-task=1 --wait=60' "what srun was asked for"
+same "$(cat notes)" 'srun --mpi=pmix --cpus-per-task=2 --wait=60' "what srun was asked for"
 same "$(wc -l <runs/array-sweep/results.jsonl)" 1 "lines after one task"
 : >stop
 expect 75 task 1

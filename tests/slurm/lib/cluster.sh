@@ -14,6 +14,7 @@ skip() {
 # --- Outside: the namespaces ------------------------------------------------------------------------------------------------------
 
 if [ -z "${LAMINA_TEST_CLUSTER:-}" ]; then
+    "$LAMINA" info | grep -q '^MPI .*Open MPI' || skip "this build's MPI is not Open MPI, and another one would need another Slurm than Debian's"
     if ! { command -v slurmctld && command -v slurmd && command -v munged && command -v srun; } >/dev/null 2>&1; then
         [ -e "$unpacked/complete" ] || skip "Slurm is not here; to fetch it without installing: sh tests/slurm/lib/fetch.sh build/slurm"
     fi
