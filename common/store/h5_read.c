@@ -49,7 +49,8 @@ static enum status check_attributes(const struct h5_source *s)
     const unsigned flags = (unsigned)h5_take(&b, 1);
     if (flags & 1) (void)h5_take(&b, 2);
     if (!known || flags > 3 || h5_take(&b, 8) != h5_nowhere)
-        FAIL(s->bad, "%s: has more attributes than Lamina writes, or other ones", s->path);
+        FAIL(s->bad, "%s: keeps its attributes apart from the header, as Lamina does not: another program wrote it, or added many",
+             s->path);
     return ST_OK;
 }
 

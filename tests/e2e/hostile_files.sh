@@ -81,61 +81,8 @@ says err 'data/ledger'
 ends 5 "$LAMINA" train tiny.yaml run.steps=10 --allow run.steps
 fresh
 
-# --- other kinds of files ----------------------------------------------------------------------------------------------------
-# replace KIND FILE
-kinds='pipe folder device nothing hole text escapes'
-replace() {
-    rm -rf "$2"
-    case $1 in
-    pipe) mkfifo "$2" ;;
-    folder) mkdir "$2" ;;
-    device) ln -s /dev/zero "$2" ;;
-    nothing) ln -s nowhere "$2" ;;
-    hole) truncate -s 64G "$2" ;;
-    text) printf 'root:x:0:0\n' >"$2" ;;
-    escapes) printf '{"name": "\\u001b[2J", "\033]0;x\007": "\033[31m"}\n\233\n' >"$2" ;;
-    esac
-}
-for kind in $kinds; do
-    replace "$kind" "$ckpt/state.h5"
-    ends 5 "$LAMINA" verify tiny@8
-    ends 5 "$LAMINA" show tiny@8
-    ends 5 "$LAMINA" diff tiny@8 tiny@4
-    ends 0 "$LAMINA" show tiny # the one before
-    fresh
-    for file in run.json metrics.jsonl events.jsonl config.yaml; do
-        replace "$kind" "runs/tiny/$file"
-        ends 0 "$LAMINA" report tiny --out page.html
-        ! grep -q "$escape" page.html || fail "an escape sequence stands in the page"
-        ends 0,5,6 "$LAMINA" train tiny.yaml run.steps=10 --allow run.steps
-        [ "$got" -eq 0 ] || says err "$file"
-        fresh
-    done
-    replace "$kind" runs/tiny/lock
-    ends 11 "$LAMINA" train tiny.yaml run.steps=10 --allow run.steps
-    fresh
-    replace "$kind" runs/tiny/ckpt/latest
-    ends 0,6 "$LAMINA" train tiny.yaml run.steps=10 --allow run.steps
-    [ "$got" -eq 0 ] || says err latest
-    ends 0 "$LAMINA" verify tiny
-    fresh
-done
-
-# the run's copy of its tokenizer.json, where the file itself is gone
-expect 0 "$LAMINA" tokenizer train --vocab 300 --out tokenizer.json text.txt
-expect 0 "$LAMINA" data build --tokenizer tokenizer.json --out learned.h5 text.txt
-sed 's|tokenizer: bytes|tokenizer: tokenizer.json|; s|[tv]\.h5|learned.h5|g' tiny.yaml >learned.yaml
-expect 0 "$LAMINA" train learned.yaml run.name=learned run.steps=4
-mv tokenizer.json learned.json
-expect 0 "$LAMINA" generate learned --max-tokens 2
-for kind in $kinds; do
-    replace "$kind" runs/learned/tokenizer.json
-    ends 4 "$LAMINA" tokenizer show runs/learned/tokenizer.json
-    says err tokenizer.json
-    ends 3,4 "$LAMINA" generate learned --max-tokens 2
-    says err tokenizer.json
-done
-fresh
+# --- other kinds of files (hostile_kinds.sh: all of them) ---------------------------------------------------------------------------
+other_kinds 'pipe device escapes'
 
 # a lock that speaks of a group of processes to kill(2)
 printf 'host %s\npid -1\nstarted 0\njob \033[31m\n' "$(hostname)" >runs/tiny/lock
@@ -167,6 +114,33 @@ ends 0 "$LAMINA" report tiny --out page.html
 ln -s "$PWD/elsewhere/kept" weights.safetensors.tmp
 ends 0 "$LAMINA" export tiny --out weights.safetensors
 [ "$(cat elsewhere/kept)" = precious ] || fail "a file was written through a link"
+
+ln -s "$PWD/elsewhere" built.h5.building # a build clears its folder of what is not its own
+ends 6 "$LAMINA" data build --out built.h5 text.txt
+says err 'built.h5.building'
+rm built.h5.building
+ln -s "$PWD/elsewhere/kept" built.h5.tmp
+ends 0 "$LAMINA" data build --out built.h5 text.txt
+[ "$(cat elsewhere/kept)" = precious ] || fail "a file was written through a link, or removed"
+
+# the folder of a checkpoint: what is none is passed over, and makes room for one of its step
+for kind in pipe device text; do
+    replace "$kind" runs/tiny/ckpt/step-00000012
+    ends 0 "$LAMINA" verify tiny
+    says err 'step 12 is passed over'
+    ends 0 "$LAMINA" train tiny.yaml run.steps=12 --allow run.steps
+    ends 0 "$LAMINA" verify tiny@12
+    fresh
+    replace "$kind" runs/tiny/ckpt
+    ends 6 "$LAMINA" verify tiny
+    ends 6 "$LAMINA" train tiny.yaml
+    fresh
+    rm -f runs/tiny/log/*
+    replace "$kind" runs/tiny/log/rank-0000.log
+    ends 0,6 "$LAMINA" train tiny.yaml run.steps=12 --allow run.steps
+    [ "$kind" = text ] || same "$got" 6 "exit code where the log is no file"
+    fresh
+done
 
 # --- names that lead elsewhere -----------------------------------------------------------------------------------------------------
 for name in . .. ../x /x a/b 'a b' '~' "${escape}c" "$(printf '%065d' 0)"; do

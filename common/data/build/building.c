@@ -26,6 +26,8 @@ static enum status take_lock(const struct setting *s, int *lock)
     struct stat held, named;
     for (;;) {
         TRY(folder_make(s->folder));
+        if (lstat(s->folder, &named) == 0 && !S_ISDIR(named.st_mode)) /* what does not belong to a build is removed from its folder */
+            FAIL(ST_IO, "%s: is a link, and a build works in a folder of its own: remove it", s->folder);
         *lock = open(inside(s, "lock", path), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (*lock < 0 && errno == ENOENT) continue; /* the folder was removed just now */
         if (*lock < 0) FAIL(ST_IO, "%s: cannot be created: %s", path, strerror(errno));

@@ -88,3 +88,61 @@ damaged_tokens() {
     cp good.t.h5 t.h5
     [ "$refused" -gt 0 ] || fail "no damage was noticed: this test shows nothing"
 }
+
+# replace KIND FILE
+replace() {
+    rm -rf "$2"
+    case $1 in
+    pipe) mkfifo "$2" ;;
+    folder) mkdir "$2" ;;
+    device) ln -s /dev/zero "$2" ;;
+    nothing) ln -s nowhere "$2" ;;
+    hole) truncate -s 64G "$2" ;;
+    text) printf 'root:x:0:0\n' >"$2" ;;
+    escapes) printf '{"name": "\\u001b[2J", "\033]0;x\007": "\033[31m"}\n\233\n' >"$2" ;;
+    esac
+}
+
+# other_kinds KINDS: each in place of each file of a run.
+other_kinds() {
+    for kind in $1; do
+        replace "$kind" "$ckpt/state.h5"
+        ends 5 "$LAMINA" verify tiny@8
+        ends 5 "$LAMINA" show tiny@8
+        ends 5 "$LAMINA" diff tiny@8 tiny@4
+        ends 0 "$LAMINA" show tiny # the one before
+        fresh
+        for file in run.json metrics.jsonl events.jsonl config.yaml; do
+            replace "$kind" "runs/tiny/$file"
+            ends 0 "$LAMINA" report tiny --out page.html
+            ! grep -q "$escape" page.html || fail "an escape sequence stands in the page"
+            ends 0,5,6 "$LAMINA" train tiny.yaml run.steps=10 --allow run.steps
+            [ "$got" -eq 0 ] || says err "$file"
+            fresh
+        done
+        replace "$kind" runs/tiny/lock
+        ends 11 "$LAMINA" train tiny.yaml run.steps=10 --allow run.steps
+        fresh
+        replace "$kind" runs/tiny/ckpt/latest
+        ends 0,6 "$LAMINA" train tiny.yaml run.steps=10 --allow run.steps
+        [ "$got" -eq 0 ] || says err latest
+        ends 0 "$LAMINA" verify tiny
+        fresh
+    done
+
+    # the run's copy of its tokenizer.json, where the file itself is gone
+    expect 0 "$LAMINA" tokenizer train --vocab 300 --out tokenizer.json text.txt
+    expect 0 "$LAMINA" data build --tokenizer tokenizer.json --out learned.h5 text.txt
+    sed 's|tokenizer: bytes|tokenizer: tokenizer.json|; s|[tv]\.h5|learned.h5|g' tiny.yaml >learned.yaml
+    expect 0 "$LAMINA" train learned.yaml run.name=learned run.steps=4
+    mv tokenizer.json learned.json
+    expect 0 "$LAMINA" generate learned --max-tokens 2
+    for kind in $1; do
+        replace "$kind" runs/learned/tokenizer.json
+        ends 4 "$LAMINA" tokenizer show runs/learned/tokenizer.json
+        says err tokenizer.json
+        ends 3,4 "$LAMINA" generate learned --max-tokens 2
+        says err tokenizer.json
+    done
+    fresh
+}
