@@ -68,27 +68,44 @@ stage_manners() {
     says err "    sudo apt-get update && sudo apt-get install --no-install-recommends gcc"
     name_mirrors
 
-    # the lock, as another apt holds it, for a few seconds
+    # the lock, as another apt holds it, until its being waited for is told
+    : >"$root/tmp/held"
     chroot "$root" perl -e 'open(my $f, ">>", "/var/lib/dpkg/lock-frontend") or die; my $l = pack("s s l! l! i x4", 1, 0, 0, 0, 0);
-        fcntl($f, 6, $l) or die; sleep 8' &
-    sleep 0.5
-    asked INT 20 'cd lamina && exec env --default-signal=INT ./run build'
-    says err "another program is installing: waiting for it"
-    asked TERM 6 'cd lamina && exec ./run build'
+        fcntl($f, 6, $l) or die; sleep 1 while -e "/tmp/held"' &
+    begin 'cd lamina && exec env --default-signal=INT ./run build'
+    until_says "another program is installing: waiting for it"
+    rm "$root/tmp/held"
+    end INT 130
+    begin 'cd lamina && exec ./run build'
+    until_says "MB to fetch"
+    end TERM 143
+    wait
     clean ada lamina
 }
 
-# asked SIGNAL SECONDS COMMAND: ada's command, and that signal to ./run after so many seconds; it ends by that.
-asked() {
-    as ada "echo \$\$ >/tmp/pid; $3" >out 2>err &
+# begin COMMAND: ada's, in the background; end SIGNAL CODE: three seconds later that signal to it, by which it ends.
+begin() {
+    as ada "echo \$\$ >/tmp/pid; $1" >out 2>err &
     job=$!
-    sleep "$2"
-    kill -s "$1" "$(cat "$root/tmp/pid")" 2>/dev/null || :
+}
+
+until_says() {
+    tries=300
+    until grep -qF -- "$1" err; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || fail "\"$1\" is not said"
+        sleep 1
+    done
+}
+
+end() {
+    sleep 3
+    kill -s "$1" "$(cat "$root/tmp/pid")"
     got=0
     wait "$job" || got=$?
     rm -f "$root/tmp/pid"
-    echo "ended by $1 after $2 s: exit code $got; $(tail -n 1 err)"
-    [ "$got" -ne 0 ] || fail "$1 after $2 s did not end: $3"
+    [ "$got" -eq "$2" ] || fail "exit code $got instead of $2 after $1"
+    echo "ended by $1: $(tail -n 1 err)"
 }
 
 # The README's commands, as the user that it means.
