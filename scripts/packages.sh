@@ -49,8 +49,7 @@ ways_to_root() {
 # shellcheck disable=SC2086  # words
 as_root() { $root "$@"; }
 
-apt_log=
-drop_log() { [ -z "$apt_log" ] || rm -f "$apt_log"; apt_log=; }
+apt_log=build/apt.log # of the last call
 
 # apt ON_SIGNAL ARGUMENTS...: apt-get as root, quiet unless it fails; while another program holds a lock of its, it is tried again.
 apt() {
@@ -59,7 +58,7 @@ apt() {
     # what a signal must not break leads a session of its own
     leader=
     [ "$on_signal" != finish ] || leader="setsid --wait"
-    apt_log=$(mktemp)
+    mkdir -p build
     waited=0
     while :; do
         # shellcheck disable=SC2086  # words; no function, which would be a process between
@@ -78,7 +77,6 @@ apt() {
     if [ "$apt_code" -ne 0 ] && grep -q "dpkg was interrupted" "$apt_log" && [ -z "${repaired:-}" ]; then
         repaired=yes
         say "dpkg was interrupted at some time: it finishes that first (dpkg --configure -a)"
-        drop_log
         $root setsid --wait env LC_ALL=C DEBIAN_FRONTEND=noninteractive dpkg --configure -a >&2 &
         child=$! child_on_signal=finish
         await || return "$?"
@@ -90,7 +88,6 @@ apt() {
     else
         cat "$apt_log" >&2
     fi
-    drop_log
     return "$apt_code"
 }
 

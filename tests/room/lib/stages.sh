@@ -81,6 +81,7 @@ stage_manners() {
     end TERM 143
     wait
     clean ada lamina
+    [ -z "$(ls -A "$root/tmp")" ] || fail "left in /tmp: $(ls -A "$root/tmp")"
 }
 
 # begin COMMAND: ada's, in the background; end SIGNAL CODE: three seconds later that signal to it, by which it ends.
@@ -119,9 +120,9 @@ stage_online() {
     tail -n 1 out
     clean ada lamina
     written_since stamp "$root/home" "$root/opt" "$root/srv" "$root/root"
-    # nothing but what our own lines ask for, and what that depends on
-    automatic=$(chroot "$root" dpkg-query -W -f='${Package}\n' | grep -cxE 'libhwloc-plugins|opencl-.*|dictd|dict-gcide|man-db|fontconfig' || :)
-    [ "$automatic" -eq 0 ] || fail "recommended packages have come along"
+    # nothing came along that is only recommended
+    only=$(chroot "$root" apt-get -s autoremove -o APT::AutoRemove::RecommendsImportant=false -o APT::AutoRemove::SuggestsImportant=false | sed -n 's/^Remv //p')
+    [ -z "$only" ] || fail "recommended packages have come along: $only"
 }
 
 # Both again where there is no network but lo: everything is there, and ranks still find each other.
