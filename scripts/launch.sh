@@ -19,7 +19,7 @@ explain() {
     75) meaning="stopped early with a good checkpoint; run the same command to go on" ;;
     134 | 136 | 139) meaning="a rank crashed (signal $(($1 - 128)))" ;;
     137) meaning="a rank was killed (out of memory?), or the launcher ended them all" ;;
-    138) meaning="asked to stop before the ranks had begun; run the same command to go on" ;;
+    138) meaning="ended as asked, where there was nothing to save; run the same command to go on" ;;
     143) meaning="ended by TERM" ;;
     205 | 255) meaning="the launcher could not start the ranks" ;;
     *) meaning="not a code of Lamina's: see the launcher's manual" ;;
