@@ -140,6 +140,11 @@ lamina_optional(xz PKG liblzma HEADER lzma.h LIBRARY lzma)
 
 if(LAMINA_TESTS) # Check is no part of the program
   lamina_find(check PKG check HEADER check.h LIBRARY check)
+  find_library(LAMINA_SUBUNIT_LIBRARY subunit HINTS ${lamina_library_hints}) # what a static libcheck needs, as Debian's
+  mark_as_advanced(LAMINA_SUBUNIT_LIBRARY)
+  if(LAMINA_SUBUNIT_LIBRARY AND NOT LAMINA_CHECK_PKG_FOUND)
+    target_link_libraries(lamina_check INTERFACE ${LAMINA_SUBUNIT_LIBRARY} m)
+  endif()
   if(check_FOUND)
     string(APPEND lamina_lines "--   Check: yes\n")
   else()

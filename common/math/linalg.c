@@ -71,19 +71,18 @@ static int narrow(int64_t n)
     return (int)n;
 }
 
-static CBLAS_TRANSPOSE word(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
-
 void linalg_product_f64(double *c, int64_t m, int64_t n, int64_t k, const double *a, bool a_transposed, const double *b, bool b_transposed)
 {
     libraries_single_threaded(); /* before the first call, whoever makes it */
-    cblas_dgemm(CblasRowMajor, word(a_transposed), word(b_transposed), narrow(m), narrow(n), narrow(k), 1, a, narrow(a_transposed ? m : k),
-                b, narrow(b_transposed ? k : n), 0, c, narrow(n));
+    cblas_dgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans, b_transposed ? CblasTrans : CblasNoTrans, narrow(m), narrow(n),
+                narrow(k), 1, a, narrow(a_transposed ? m : k), b, narrow(b_transposed ? k : n), 0, c, narrow(n));
 }
 
 void linalg_gram_f64(double *c, int64_t n, int64_t k, const double *a, bool transposed)
 {
     libraries_single_threaded();
-    cblas_dsyrk(CblasRowMajor, CblasLower, word(transposed), narrow(n), narrow(k), 1, a, narrow(transposed ? n : k), 0, c, narrow(n));
+    cblas_dsyrk(CblasRowMajor, CblasLower, transposed ? CblasTrans : CblasNoTrans, narrow(n), narrow(k), 1, a, narrow(transposed ? n : k),
+                0, c, narrow(n));
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = i + 1; j < n; j++) c[i * n + j] = c[j * n + i];
 }
