@@ -13,7 +13,7 @@ double peak_quick(enum dtype dtype)
 {
     struct arena arena;
     arena_open_growing(&arena, "peak"); /* zeros: products of zeros take as long as any other */
-    const size_t bytes = dtype_bytes(dtype), scratch_bytes = (size_t)parallel_threads() * product_scratch(PEAK_M, PEAK_N, PEAK_K, dtype);
+    const size_t bytes = dtype_bytes(dtype), scratch_bytes = product_scratch(PEAK_M, PEAK_N, PEAK_K, dtype); /* of one thread */
     const struct product p = {
         .m = PEAK_M,
         .n = PEAK_N,
@@ -24,7 +24,7 @@ double peak_quick(enum dtype dtype)
         .c_dtype = DT_F32,
         .c_ld = PEAK_N,
     };
-    void *scratch = arena_place(&arena, scratch_bytes);
+    void *scratch = arena_place(&arena, (size_t)parallel_threads() * scratch_bytes);
     double best = 0;
     const double begin = clock_seconds();
     for (int i = 0; i < PEAK_MOST && (i < 3 || clock_seconds() - begin < PEAK_SECONDS); i++) {
