@@ -19,5 +19,6 @@ missing=$(apt-get install -s --no-install-recommends $packages | sed -n 's/^Inst
 }
 for package in *.deb; do dpkg-deb -x "$package" ..; done
 cd ..
-rm -rf packages etc usr/share
+[ ! -d lib ] || cp -r lib/. usr/lib/ # some libraries still stand there
+rm -rf packages lib etc usr/share
 : >complete
