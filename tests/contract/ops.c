@@ -4,7 +4,6 @@
 #include "common/base/arena.h"
 #include "common/base/check.h"
 #include "common/base/parallel.h"
-#include "common/math/product.h"
 #include "common/tensor/convert.h"
 #include "tests/support/suite.h"
 
@@ -787,7 +786,6 @@ static void teardown(void) { arena_close(&arena); }
 int main(void)
 {
     parallel_init();
-    if (math_start(getenv("LAMINA_ISA")) != ST_OK) return 1;
     parallel_set_threads(2);
     TCase *c = tcase_create("ops");
     tcase_set_timeout(c, 60);

@@ -2,7 +2,6 @@
  * one. This is the negative control of tests/mpi/train.c: digests that agree there say something, because an ordinary sum of the same
  * contributions would not. With two microbatches it would: a + b = b + a. */
 #include "common/base/parallel.h"
-#include "common/math/product.h"
 #include "tests/support/model_step.h"
 #include "tests/support/suite.h"
 
@@ -117,7 +116,6 @@ END_TEST
 int main(void)
 {
     parallel_init();
-    if (math_start(getenv("LAMINA_ISA")) != ST_OK) return 1;
     TCase *t = tcase_create("order");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, an_fp32_sum_of_seven_microbatches_depends_on_their_order, 0, 2);

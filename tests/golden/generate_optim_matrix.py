@@ -209,7 +209,10 @@ def shampoo_cases():
                               ("graft=adagrad block=3 every=2", dict(graft="adagrad", block=3, every=2)),
                               ("graft=rmsprop graft_beta2=0.9", dict(graft="rmsprop", graft_beta2=0.9)),
                               ("graft=adam every=4 graft_eps=1e-3 betas=[0.9,0.99]", dict(graft="adam", every=4, graft_eps=1e-3, betas=(0.9, 0.99)))]:
-        p.case("shampoo", settings, 0.05, 0.1, 1e-4, "", shampoo(**options))
+        # eps = 1e-12 and roots kept for three steps: weights grow a thousandfold, and the last bits of LAPACK's eigenvalues, which are another
+        # on each kind of processor, with them
+        tolerance = 1e-3 if settings == "every=3" else 1e-4
+        p.case("shampoo", settings, 0.05, 0.1, tolerance, "", shampoo(**options))
     p = Problem(6, 8, (6,), [(17, 31, 2), (31, 17, 2)])
     p.case("shampoo", "graft=adam", 0.05, 0, 1e-4, "", shampoo(graft="adam"))
 

@@ -2,7 +2,6 @@
  * of 20 AdamW steps. |a - b| <= 1e-4 * largest |b| of the tensor. */
 #include "common/base/arena.h"
 #include "common/base/parallel.h"
-#include "common/math/product.h"
 #include "tests/support/model_step.h"
 #include "tests/support/suite.h"
 
@@ -219,7 +218,6 @@ END_TEST
 int main(void)
 {
     parallel_init();
-    if (math_start(getenv("LAMINA_ISA")) != ST_OK) return 1;
     parallel_set_threads(2);
     TCase *c = tcase_create("model");
     tcase_set_timeout(c, 60);

@@ -1,6 +1,7 @@
 #include "mpi_check.h"
 #include "common/base/log.h"
 #include "common/comm/agree.h"
+#include "common/math/product.h"
 #include <stdlib.h>
 
 static struct comm *world; /* Check's tests take no arguments */
@@ -18,7 +19,8 @@ void mpi_ck_agree(const struct comm *comm, bool holds, const char *condition, co
 
 int mpi_check_main(const char *name, void (*add)(TCase *))
 {
-    const enum status s = comm_start(&world);
+    enum status s = comm_start(&world);
+    if (s == ST_OK) s = comm_agree(world, math_start(getenv("LAMINA_ISA")));
     if (s != ST_OK) {
         log_failure(s);
         comm_finish(world);

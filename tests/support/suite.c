@@ -1,4 +1,6 @@
 #include "suite.h"
+#include "common/base/log.h"
+#include "common/math/product.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,14 @@ bool suite_without(bool present, const char *needed)
 }
 
 int suite_main(Suite *suite, enum fork_status fork)
+{
+    const enum status s = math_start(getenv("LAMINA_ISA"));
+    if (s == ST_OK) return suite_run(suite, fork);
+    log_failure(s);
+    return EXIT_FAILURE;
+}
+
+int suite_run(Suite *suite, enum fork_status fork)
 {
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, fork);

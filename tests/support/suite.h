@@ -5,9 +5,11 @@
 #include <check.h>
 #include <stdbool.h>
 
-/* Runs the suite and frees it: the exit code. CK_NOFORK where the program opens threads (a forked test would find none of them) or keeps
- * something from test to test; CK_FORK where a test may crash or hang. */
+/* Runs the suite with the instruction set that LAMINA_ISA asks for, and frees it: the exit code. CK_NOFORK where the program opens threads
+ * (a forked test would find none of them) or keeps something from test to test; CK_FORK where a test may crash or hang. */
 int suite_main(Suite *suite, enum fork_status fork);
+/* The same for programs that choose instruction sets themselves. */
+int suite_run(Suite *suite, enum fork_status fork);
 
 /* For a test that needs a library: `if (suite_without(library_pcre2() != NULL, "PCRE2")) return;`. The reason is printed once, and
  * suite_main returns 77 (skipped) unless something failed. CK_NOFORK only. */

@@ -117,5 +117,5 @@ int main(void)
     tcase_add_test(c, the_tiles_of_twenty_weights_take_less_than_a_second_on_an_idle_core);
     tcase_add_checked_fixture(c, parallel_init, NULL); /* denormals are zero, as in a run; in the child, which has no threads yet */
     suite_add_tcase(s, c);
-    return suite_main(s, CK_FORK);
+    return suite_run(s, CK_FORK);
 }

@@ -1,6 +1,5 @@
 /* Labels drawn from the model's own probabilities: right on average, and a function of the token's number alone. */
 #include "common/base/parallel.h"
-#include "common/math/product.h"
 #include "tests/support/suite.h"
 #include "worker/ops/ops.h"
 
@@ -74,7 +73,6 @@ END_TEST
 
 int main(void)
 {
-    if (math_start(NULL) != ST_OK) return 1;
     TCase *t = tcase_create("draw");
     tcase_add_test(t, labels_come_as_often_as_the_model_says);
     tcase_add_test(t, a_label_depends_on_the_number_of_its_token_and_on_the_step);

@@ -2,7 +2,6 @@
 #include "common/base/arena.h"
 #include "common/base/parallel.h"
 #include "common/base/str.h"
-#include "common/math/product.h"
 #include "tests/support/model_step.h"
 #include "tests/support/suite.h"
 #include "worker/models/models.h"
@@ -322,7 +321,6 @@ END_TEST
 int main(void)
 {
     parallel_init();
-    if (math_start(getenv("LAMINA_ISA")) != ST_OK) return 1;
     parallel_set_threads(2);
     TCase *c = tcase_create("tape");
     tcase_add_checked_fixture(c, setup, teardown);

@@ -263,5 +263,5 @@ int main(void)
     tcase_add_test(c, an_unknown_or_missing_set_is_refused_with_its_remedy);
     tcase_add_checked_fixture(c, parallel_init, NULL); /* denormals are zero, as in a run; in the child, which has no threads yet */
     suite_add_tcase(s, c);
-    return suite_main(s, CK_FORK);
+    return suite_run(s, CK_FORK);
 }
