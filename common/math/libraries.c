@@ -35,15 +35,15 @@ void libraries_single_threaded(void)
 static char text[160];
 static void compose(void)
 {
-    if (openblas_get_config != NULL && openblas_get_corename != NULL) {
+    if (bli_info_get_version_str != NULL) /* first: beside it LAPACK may bring OpenBLAS for itself */
+        (void)snprintf(text, sizeof text, "BLIS %s", bli_info_get_version_str());
+    else if (openblas_get_config != NULL && openblas_get_corename != NULL) {
         char version[32] = "";
         (void)sscanf(openblas_get_config(), "%*s %31s", version);
         const char *forced = getenv("OPENBLAS_CORETYPE");
         (void)snprintf(text, sizeof text, "OpenBLAS %s, core type %s%s%s", version, openblas_get_corename(),
                        forced != NULL ? ", OPENBLAS_CORETYPE=" : "", forced != NULL ? forced : "");
-    } else if (bli_info_get_version_str != NULL)
-        (void)snprintf(text, sizeof text, "BLIS %s", bli_info_get_version_str());
-    else
+    } else
         (void)snprintf(text, sizeof text, "of a make that does not tell its version");
 }
 

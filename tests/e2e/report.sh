@@ -57,7 +57,9 @@ says $page "$(last_loss runs/tiny/metrics.jsonl)"
 says $page 'going on from step 5 of 12'
 says $page '>complete<'
 for part in 'Bits per byte' 'Loss' 'Gradient norm' 'Speed' 'Learning rate' 'Time of a step'; do says $page "aria-label=\"$part\"" 1; done
-for part in 'arena step' 'sent, reduce' 'slowest rank' '<summary>2 evaluations' 'family: llama' 'head</span> adalayer' 'Open MPI'; do
+mpi=$("$LAMINA" info | sed -n 's/^MPI  *\([A-Za-z ]*[A-Za-z]\) v*[0-9].*/\1/p') # "Open MPI", "MPICH"
+[ -n "$mpi" ] || fail "info does not name the MPI"
+for part in 'arena step' 'sent, reduce' 'slowest rank' '<summary>2 evaluations' 'family: llama' 'head</span> adalayer' "$mpi"; do
     says $page "$part"
 done
 says $page 'could be read' 0
