@@ -154,6 +154,7 @@ enum status commands_run(int argc, char *const argv[])
     struct options options;
     const struct command *command = NULL;
     const bool is_rank = environment_is_rank(), speaks = environment_rank() == 0;
+    (void)environment_launched(); /* before MPI changes the environment */
     enum status s = speaks ? ST_OK : be_silent();
     if (s == ST_OK) s = understand(argc - 1, argv + 1, &command, &options);
     const bool understood = s == ST_OK && command != NULL;

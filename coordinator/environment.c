@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct environment_row environment_table[] = {
     { "OMP_NUM_THREADS", "threads per rank; not set: cores of the node divided by the ranks on it" },
@@ -13,7 +14,7 @@ const struct environment_row environment_table[] = {
     { "LAMINA_FAULT", "name@rank[:count][=fail|kill|hang]: make one named point of the program fail, for tests" },
     { "LAMINA_PMI", "what batch scripts ask srun for as --mpi; not set: pmix" },
     { "LAMINA_SITE", "shell file that batch scripts read first, for modules; not set: slurm/site.sh where it is" },
-    { "NO_COLOR", "set: no colours on a terminal" },
+    { "NO_COLOR", "not empty: no colours on a terminal" },
     { "OPENBLAS_CORETYPE", "set by the program itself where OpenBLAS takes the processor for an old one, and by LAMINA_ISA" },
     { "HDF5_USE_FILE_LOCKING", "BEST_EFFORT unless set: file systems without locks work" },
     { 0 },
@@ -30,7 +31,31 @@ static const char *launcher_rank(void)
     return NULL;
 }
 
-bool environment_launched(void) { return launcher_rank() != NULL; }
+static int launched = -1; /* like the environment itself, one for the process */
+
+bool environment_launched(void)
+{
+    if (launched < 0) launched = launcher_rank() != NULL;
+    return launched != 0;
+}
+
+bool environment_terminal(int fd)
+{
+    const char *kind = getenv("TERM");
+    return isatty(fd) && !environment_launched() && kind != NULL && strcmp(kind, "dumb") != 0;
+}
+
+bool environment_line(int fd)
+{
+    const char *wish = getenv("LAMINA_PROGRESS");
+    return wish != NULL && wish[0] != '\0' ? strcmp(wish, "line") == 0 : environment_terminal(fd);
+}
+
+bool environment_color(int fd)
+{
+    const char *no = getenv("NO_COLOR");
+    return environment_terminal(fd) && (no == NULL || no[0] == '\0');
+}
 
 bool environment_is_rank(void)
 {

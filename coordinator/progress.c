@@ -4,18 +4,15 @@
 #include "common/base/str.h"
 #include "environment.h"
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static const double PLAIN_SECONDS = 10, LINE_SECONDS = 0.2; /* least time between two reports */
 
 void progress_begin(struct progress *p, const char *what, enum progress_unit unit, int64_t done_before)
 {
-    const char *const wish = getenv("LAMINA_PROGRESS");
     const double now = clock_seconds();
     *p = (struct progress){ .what = what, .unit = unit, .first = now, .told = now, .done_before = done_before };
-    p->line = wish != NULL ? strcmp(wish, "line") == 0 : isatty(STDERR_FILENO) && !environment_launched();
+    p->line = environment_line(STDERR_FILENO);
 }
 
 static char *amount(const struct progress *p, char *buffer, size_t size, double n)

@@ -5,8 +5,6 @@
 #include "coordinator/sinks/private.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static const double PLAIN_SECONDS = 2, LINE_SECONDS = 0.2; /* least time between two reports */
@@ -22,11 +20,9 @@ struct terminal {
 static enum status terminal_open(struct arena *arena, const struct sink_setup *setup, void **state)
 {
     struct terminal *t = arena_place(arena, sizeof *t);
-    const char *progress = getenv("LAMINA_PROGRESS");
-    const bool tty = isatty(STDOUT_FILENO) && !environment_launched();
     *t = (struct terminal){ .setup = setup, .first = clock_seconds() };
-    t->line = progress != NULL ? strcmp(progress, "line") == 0 : tty;
-    t->color = tty && getenv("NO_COLOR") == NULL;
+    t->line = environment_line(STDOUT_FILENO);
+    t->color = environment_color(STDOUT_FILENO);
     t->reported = t->first;
     *state = t;
     return ST_OK;

@@ -17,8 +17,12 @@ expect 1 configure wrong -DLAMINA_WITHOUT="zstd;openssl"
 says err "LAMINA_WITHOUT names 'openssl', which is no optional library: give words of dnnl, blas, lapacke, pcre2, utf8proc, zstd, bzip2, xz, or all" 1
 expect 1 configure wrong -DLAMINA_WITHOUT="dnnl;blas"
 says err 'neither oneDNN nor a CBLAS was found or wanted: install libdnnl-dev or libopenblas-dev' 1
-expect 1 env PKG_CONFIG_LIBDIR=/none cmake -S "$LAMINA_ROOT" -B wrong -DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF
-for name in libyaml jansson xxHash zlib; do says err "$name was not found: install lib" ; done 2>/dev/null || says err 'zlib was not found: install zlib1g-dev (Debian, Ubuntu), load or install zlib'
+export PKG_CONFIG_LIBDIR=/none
+rm -rf wrong
+expect 1 configure wrong -DLAMINA_YAML_LIBRARY= -DLAMINA_ZLIB_INCLUDE=
+says err 'libyaml was not found: install libyaml-dev (Debian, Ubuntu), load or install libyaml (modules, Spack), or name its prefix in CMAKE_PREFIX_PATH' 1
+says err 'zlib was not found: install zlib1g-dev (Debian, Ubuntu)' 1
+unset PKG_CONFIG_LIBDIR
 
 expect 0 configure bare -DLAMINA_WITHOUT=all
 cp out configured
