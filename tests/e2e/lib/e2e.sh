@@ -15,7 +15,7 @@ fail() {
 launcher=$("$LAMINA" info --launcher)
 # What it returns when a rank was killed -9: MPICH's mpiexec gives the signal's number, others 128 more.
 case $launcher in
-mpiexec.*) killed=9 ;;
+mpiexec*) killed=9 ;;
 *) killed=137 ;;
 esac
 
