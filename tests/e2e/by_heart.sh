@@ -1,6 +1,7 @@
 # Two sequences are learned by heart: below 0.05 nats within 300 steps, by AdamW and by the rules of configs/hybrid.yaml, in both families
 # and precisions. What cannot do this has a wrong gradient, mask or target somewhere. On one rank: steps this small would measure the launcher.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs PCRE2
 
 # 128 bytes and the end of the document: exactly two windows of 64 tokens, in every epoch the same.
 awk 'BEGIN { s = 5; for (i = 0; i < 128; i++) { s = (s * 1103 + 12345) % 65536; printf "%c", 97 + int(s / 2521) } }' >text.txt

@@ -2,6 +2,7 @@
 # data build: the same bytes at any number of ranks and threads, whatever the text is packed in; killed at any moment it goes on and ends in
 # the same bytes; broken input, a full disk and a second build at the same time end with their codes and leave no half file.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs PCRE2
 
 # 12 MB of text: three shards of a large file, beside small ones.
 awk 'BEGIN { s = 7; for (i = 0; i < 260000; i++) { s = (s * 1103 + 12345) % 65536

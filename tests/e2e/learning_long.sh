@@ -4,6 +4,7 @@
 # at 1.75 bits per byte or better. In bytes it ends at 2.2 or better after 2.7 MB (order-3 byte counts reach 2.33); on the same bytes in random
 # order it ends at the order-0 count, which is all there is to learn there; and bf16 ends within 1 % of fp32.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs PCRE2
 tools=$(dirname "$LAMINA")/tests
 n=$(nproc)
 [ "$n" -le 4 ] || n=4 # as many as there are microbatches

@@ -1,5 +1,6 @@
 # A run on several sources: exact counts, one digest at any rank count and after any stop, and sources that change on the way.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs PCRE2
 make_data
 make_config 12
 

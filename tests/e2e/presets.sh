@@ -1,6 +1,7 @@
 # Every configuration that is shipped is usable as it stands; made small, it trains, and to the same bits on 1 and on 3 ranks. The files that they
 # name hold a small text here, in a small vocabulary.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs PCRE2 LAPACKE
 make_data
 mkdir data
 expect 0 "$LAMINA" tokenizer train --vocab 300 --out data/gcide2048.json --document-start '^[a-z]' text.txt

@@ -1,5 +1,6 @@
 # A tokenizer.json from end to end: ids and back through streams, a run that keeps its copy, and files and ids that are none.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs PCRE2
 make_data
 if ! "$LAMINA" tokenizer train --vocab 350 --out tok.json --document-start '^[a-z]' text.txt >out 2>err; then
     says err 'built without'

@@ -1,5 +1,6 @@
 # A vocabulary has the same bytes at any number of ranks and threads, from plain and packed text; what fails leaves the older file and nothing else.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs PCRE2
 # 5 MB, so that three ranks have shares; some letters beyond ASCII and a byte that is not UTF-8
 awk 'BEGIN { s = 7; for (i = 0; i < 90000; i++) { s = (s * 1103 + 12345) % 65536
     printf "word%d is the %s of Wörter, item %d%s\n  and %d follows\n", s, (s % 3 ? "name" : "number"), s % 131, (s % 7 ? "." : "…\377"), s % 13 } }' >text.txt
