@@ -1,6 +1,7 @@
 # bench on a tiny shape: numbers that can be true, for every op and every optimizer, as text and as JSON, at one rank and two; nothing stays
 # behind.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs LAPACKE
 mkdir tmp
 export TMPDIR="$PWD/tmp"
 shape='--peak 100 --layers 2 --micro 2 --context 32 --vocab 300 model.width=64 model.heads=4 model.mlp=128'
