@@ -18,12 +18,30 @@ phase() {
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
+# phase_under SETTINGS PRESET LABELS [WITHOUT]: a phase with these variables (NAME=VALUE ...) in the environment of every test.
+phase_under() {
+    settings=$1
+    shift
+    # shellcheck disable=SC2086  # words
+    if ! env $settings build/dev/lamina info >/dev/null 2>&1; then
+        say "this machine has no $settings: the tests under it are skipped"
+        skipped=$((skipped + 1))
+        return 0
+    fi
+    printf '\n== under %s' "$settings"
+    # shellcheck disable=SC2163  # assignments
+    for setting in $settings; do export "$setting"; done
+    phase "$@"
+    for setting in $settings; do unset "${setting%%=*}"; done
+}
+
 # fetch_for LABELS: what some tests need and are skipped without.
 fetch_for() {
     case " $1 " in *" room "*) [ "$(id -u)" -ne 0 ] || may_need debootstrap iproute2 || : ;; esac
     case " $1 " in
     *" full "*)
         may_need iproute2 || :
+        may_need qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross || :
         # Slurm's programs, unpacked there: installing them would start daemons
         work sh tests/slurm/lib/fetch.sh build/slurm || say "the tests of Slurm will be skipped"
         ;;
@@ -36,6 +54,8 @@ may_need() {
     say "tests that need one of these are skipped: $*"
     return 1
 }
+
+elsewhere='^house/|^fuzz/|^e2e/run_' # what is the same there
 
 run_tests() {
     labels="unit golden mpi e2e" full=''
@@ -58,10 +78,15 @@ run_tests() {
     if [ "$full" = --full ]; then
         build asan
         phase asan 'unit|golden|mpi' '^house/|@[45]|romio'
+        # as on other processors, and through the other MPI-IO of Open MPI
+        phase_under 'LAMINA_ISA=avx2 OPENBLAS_CORETYPE=Haswell' dev 'unit|golden|mpi|e2e' "$elsewhere"
+        phase_under DNNL_MAX_CPU_ISA=AVX2 dev 'unit|golden|mpi|e2e' "$elsewhere"
+        phase_under 'LAMINA_ISA=generic OPENBLAS_CORETYPE=Nehalem' dev 'unit|golden'
+        phase_under OMPI_MCA_io=romio321 dev 'mpi|e2e' "$elsewhere|romio"
         # shellcheck disable=SC2086  # a list
         if [ -n "$packages_off" ] || may_need $mpich_packages; then
             build mpich
-            phase mpich 'unit|golden|mpi|e2e' '^house/|^fuzz/|^e2e/run_'
+            phase mpich 'unit|golden|mpi|e2e' "$elsewhere"
         else
             skipped=$((skipped + 1))
         fi
