@@ -187,7 +187,7 @@ expect 4 "$LAMINA" optim try adamw --problem bad.json
 says err 'grads: 1001 steps of 1000 elements'
 awk 'BEGIN { for (i = 0; i < 17 * 1048576 / 64; i++) print "                                                               " }' >bad.json
 expect 4 "$LAMINA" optim try adamw --problem bad.json
-says err 'bad.json: larger than'
+says err 'bad.json: is larger than'
 
 awk 'BEGIN { printf "{\"hyper\": {\"block\": 1000000}, \"shape\": [40000], \"theta\": [0"; for (i = 1; i < 40000; i++) printf ",0"
     printf "], \"grads\": [[0"; for (i = 1; i < 40000; i++) printf ",0"; print "]]}" }' >bad.json
