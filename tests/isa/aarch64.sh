@@ -37,6 +37,7 @@ expect 0 "$LAMINA" verify whole
 same "$("$LAMINA" hash whole | cut -c1-32)" "$whole" "the digest as this machine reads it"
 expect 0 emulated generate whole --prompt word --max-tokens 4 --temperature 0
 
-# House and fuzz tests say nothing about a processor; tests of locks look at processes, which qemu hides.
+# House and fuzz tests say nothing about a processor; tests of locks look at when processes began, and
+# qemu makes /proc/self/stat up.
 ctest --test-dir "$build" -L '^(unit|golden)$' -E '^house/|^fuzz/|^unit/lock$' -j "$cores" --output-on-failure >out 2>&1 || fail "tests"
 tail -n 4 out
