@@ -196,7 +196,7 @@ says err 'bad.json: with these settings shampoo needs '
 says err 'of memory for this shape'
 
 expect 4 "$LAMINA" optim try adamw --problem missing.json
-says err 'missing.json: No such file'
+says err 'missing.json: cannot be opened: No such file'
 expect 4 "$LAMINA" optim try adamw --problem .
 expect 2 "$LAMINA" optim try adamv --problem p.json
 says err 'no optimizer "adamv"; did you mean "adamw"?' 1
