@@ -610,7 +610,8 @@ START_TEST(the_head_adds_once_per_chunk)
             }
         const double nll = target < 0 ? 0 : log(sum) - score(&x->numbers, r, target, C);
         ck_assert_double_eq_tol(value_at(&x->call.out[0], r), nll, 1e-5);
-        for (int64_t i = 0; i < C; i++) ck_assert_double_eq_tol(value_at(&x->call.d_in[0], r * C + i), dx[i], 1e-5);
+        for (int64_t i = 0; i < C; i++) /* a sum of V terms, which some kernels add one after the other */
+            ck_assert_double_eq_tol(value_at(&x->call.d_in[0], r * C + i), dx[i], 5e-5);
     }
     for (int64_t i = 0; i < V * C; i++) ck_assert_double_eq_tol(param_gradient(x, 0, i), dw[i], 1e-5);
 }

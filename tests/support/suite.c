@@ -22,6 +22,12 @@ bool suite_without(bool present, const char *needed)
     return !present;
 }
 
+double suite_seconds(double bound)
+{
+    const char *slow = getenv("CK_TIMEOUT_MULTIPLIER");
+    return slow != NULL ? bound * strtod(slow, NULL) : bound;
+}
+
 int suite_main(Suite *suite, enum fork_status fork)
 {
     const enum status s = math_start(getenv("LAMINA_ISA"));

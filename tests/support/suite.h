@@ -14,7 +14,9 @@ int suite_run(Suite *suite, enum fork_status fork);
 /* For a test that needs a library: `if (suite_without(library_pcre2() != NULL, "PCRE2")) return;`. The reason is printed once, and
  * suite_main returns 77 (skipped) unless something failed. CK_NOFORK only. */
 bool suite_without(bool present, const char *needed);
-/* The same for a whole program: prints the reason and returns 77. */
+/* A bound on processor time, which grows with the slowness that the build knows of (CK_TIMEOUT_MULTIPLIER: sanitizers, emulators). */
+double suite_seconds(double bound);
+/* For a whole program without a library: prints the reason and returns 77. */
 int suite_skip(const char *needed);
 
 #endif

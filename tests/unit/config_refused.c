@@ -6,11 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__
-enum { ANSWER_S = 10 }; /* processor seconds in which any text must be answered */
-#else
-enum { ANSWER_S = 1 };
-#endif
+#define ANSWER_S suite_seconds(1) /* in which any text must be answered */
 
 /* ---- what is refused: an edit of the example, and the one problem it makes ---- */
 

@@ -195,7 +195,7 @@ START_TEST(hostile_texts_are_refused_within_a_second)
     text[n] = '\0';
     const double start = clock_thread_seconds();
     (void)read_text(text);
-    ck_assert_double_lt(clock_thread_seconds() - start, 1);
+    ck_assert_double_lt(clock_thread_seconds() - start, suite_seconds(1));
     ck_assert_msg(strstr(fx.told.data != NULL ? fx.told.data : "", told[_i]) != NULL, "%s", fx.told.data);
     free(text);
 }
@@ -208,7 +208,7 @@ START_TEST(a_megabyte_of_directives_is_refused_within_a_second)
     for (int i = 0; i < 55000; i++) text_add(&text, "%%TAG !t%d! x\n", i);
     const double start = clock_thread_seconds();
     ck_assert_ptr_null(read_text(text.data));
-    ck_assert_double_lt(clock_thread_seconds() - start, 1);
+    ck_assert_double_lt(clock_thread_seconds() - start, suite_seconds(1));
     ck_assert_ptr_nonnull(strstr(fx.told.data, "t.yaml:1:1: YAML directives are not used here"));
     text_free(&text);
 }
@@ -237,7 +237,7 @@ START_TEST(a_megabyte_of_keys_is_refused_within_a_second)
     }
     const double start = clock_thread_seconds();
     ck_assert_ptr_null(read_text(text.data));
-    ck_assert_double_lt(clock_thread_seconds() - start, 1);
+    ck_assert_double_lt(clock_thread_seconds() - start, suite_seconds(1));
     ck_assert_ptr_nonnull(strstr(fx.told.data, "t.yaml:33:"));
     ck_assert_ptr_nonnull(strstr(fx.told.data, "more than 65536 keys and values"));
     text_free(&text);
