@@ -3,6 +3,7 @@
 # as a disk, escape sequences, and links where temporary files are going to be. Each command ends by itself, with its documented code.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
 . "$LAMINA_ROOT/tests/e2e/lib/hostile.sh"
+needs PCRE2
 make_run
 manifest=$ckpt/manifest.json
 

@@ -1,5 +1,6 @@
 # `lamina optim try`: rules on small problems against numbers worked out here, and what every kind of bad problem is told.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
+needs LAPACKE
 
 # tried RULE [FORMULA]: p.json by the rule is what awk computes: one number per line, step after step.
 tried() {
