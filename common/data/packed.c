@@ -1,12 +1,11 @@
 #include "packed.h"
 #include "common/base/check.h"
 #include "common/base/str.h"
+#include "common/store/folder.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 1 << 18, PATH_BYTES = 4096 };
@@ -148,11 +147,7 @@ static enum status unpack(struct packed *p, unsigned char *out, size_t n, size_t
 
 static enum status begin(struct packed *p, int64_t most)
 {
-    struct stat info;
-    p->fd = open(p->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* not to wait for the writer of a pipe, which is refused below */
-    if (p->fd < 0 || fstat(p->fd, &info) != 0) FAIL(ST_DATA, "%s: cannot be opened: %s", p->path, strerror(errno));
-    if (!S_ISREG(info.st_mode)) FAIL(ST_DATA, "%s: is not a plain file", p->path);
-    p->size = (int64_t)info.st_size;
+    TRY(file_open(p->path, ST_DATA, &p->fd, &p->size));
     p->most = most > 0 ? most : packed_most(p->size);
     if (p->kind->begins == NULL) return check_plain(p);
     p->buffer = malloc(BUFFER_BYTES);
