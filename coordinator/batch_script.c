@@ -5,12 +5,12 @@
 
 /* --- The request ---------------------------------------------------------------------------------------------------------------- */
 
-enum { SIGNAL_LEAST = 120, SIGNAL_MOST = 65535 /* of Slurm */, SAVED_PER_S = 100000000 /* bytes, of a slow file system */ };
+enum { SIGNAL_LEAST = 120, SAVED_PER_S = 100000000 /* bytes, of a slow file system */ };
 
 int batch_signal(int64_t checkpoint_bytes)
 {
     const int64_t s = SIGNAL_LEAST + (checkpoint_bytes + SAVED_PER_S - 1) / SAVED_PER_S;
-    return (int)min_i64(s, SIGNAL_MOST);
+    return (int)min_i64(s, BATCH_SIGNAL_MOST);
 }
 
 /* The numbers before, between and after the colons of "h:m:s"; returns how many, 0 where it is something else. */
@@ -78,6 +78,14 @@ void batch_word(struct text *out, const char *word)
     text_add(out, "'");
     for (const char *c = word; *c != '\0'; c++) text_add(out, *c == '\'' ? "'\\''" : "%c", *c);
     text_add(out, "'");
+}
+
+void batch_words(struct text *out, const char *const words[], int n)
+{
+    for (int i = 0; i < n; i++) {
+        text_add(out, " ");
+        batch_word(out, words[i]);
+    }
 }
 
 static const char shell_job[] = "if [ -z \"${SLURM_JOB_ID:-}\" ]; then\n"

@@ -24,6 +24,7 @@ struct batch_job {
     bool collects; /* "${command[@]}" --collect says before whether there is anything to do (75), and takes the result in after */
 };
 
+enum { BATCH_SIGNAL_MOST = 65535 }; /* seconds, of sbatch */
 /* Seconds before the end that suffice for a checkpoint of so many bytes. */
 int batch_signal(int64_t checkpoint_bytes);
 /* Seconds of a time as Slurm writes it: minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s. Fails: ST_USAGE. */
@@ -31,6 +32,8 @@ enum status batch_seconds(const char *time, int64_t *out) MUST_USE;
 
 /* A word of a shell, whatever is in it. */
 void batch_word(struct text *out, const char *word);
+/* Several of them, with a space before each. */
+void batch_words(struct text *out, const char *const words[], int n);
 /* `command` for `lamina train` with the words given to the script; a task of an array takes its own of the configurations. */
 extern const char batch_train[];
 void batch_script(const struct batch_request *request, const struct batch_job *job, struct text *out);

@@ -8,10 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    SIGNAL_MOST = 65535 /* of sbatch */,
-    RANK_BYTES = 512 << 20 /* a rank's own, besides the plan: MPI, HDF5, kernels made at run time */
-};
+enum { RANK_BYTES = 512 << 20 }; /* a rank's own, besides the plan: MPI, HDF5, kernels made at run time */
 
 static const struct option_row slurm_options[] = {
     { .name = "nodes", .type = OPTION_INTEGER, .arg = "N", .value = "0", .low = 0, .high = 4096, .help = "nodes; 0: Slurm decides" },
@@ -26,7 +23,7 @@ static const struct option_row slurm_options[] = {
       .arg = "SECONDS",
       .value = "0",
       .low = 0,
-      .high = SIGNAL_MOST,
+      .high = BATCH_SIGNAL_MOST,
       .help = "before the time's end the run is told to save; 0: two minutes, and what its checkpoint takes at 100 MB/s" },
     { 0 },
 };
@@ -85,10 +82,7 @@ static enum status script_of_run(struct session *s, const struct options *option
     say_about(s, &facts, &request, options->operand[0], about);
     text_add(command, "set -- ");
     batch_word(command, options->operand[0]);
-    for (int i = 0; i < options->n_overrides; i++) {
-        text_add(command, " ");
-        batch_word(command, options->override[i]);
-    }
+    batch_words(command, options->override, options->n_overrides);
     text_add(command, " \"$@\"\n%s", batch_train);
     const struct batch_job job = { .about = about->data, .folder = here, .program = program, .command = command->data };
     batch_script(&request, &job, out);

@@ -22,10 +22,7 @@ static void add_command(const struct sweep_points *all, const struct options *op
         text_add(out, " --out ");
         batch_word(out, option_text(options, "out"));
     }
-    for (int i = 0; i < options->n_overrides; i++) {
-        text_add(out, " ");
-        batch_word(out, options->override[i]);
-    }
+    batch_words(out, options->override, options->n_overrides);
     text_add(out, " --point $((SLURM_ARRAY_TASK_ID + 1)))\n\n");
 }
 
