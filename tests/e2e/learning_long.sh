@@ -9,11 +9,6 @@ tools=$(dirname "$LAMINA")/tests
 n=$(nproc)
 [ "$n" -le 4 ] || n=4 # as many as there are microbatches
 
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
-
 if [ -f "$LAMINA_ROOT/data/gcide.dict.dz" ]; then # ./run quickstart left it
     cp "$LAMINA_ROOT/data/gcide.dict.dz" .
 else

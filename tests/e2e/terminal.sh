@@ -1,7 +1,7 @@
 # Progress, colours and escapes: on a real terminal, or where LAMINA_PROGRESS=line asks for them, and nowhere else: not in a pipe, not in a file,
 # not under a launcher that hands its ranks a terminal.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
-command -v script >/dev/null || { echo "skipped: no script(1) to make a terminal"; exit 77; }
+command -v script >/dev/null || skip "no script(1) to make a terminal"
 unset NO_COLOR LAMINA_PROGRESS
 export TERM=xterm
 escape=$(printf '\033') return=$(printf '\r')

@@ -2,7 +2,6 @@
 # timeout: 3600
 # The plain C path: built for 64-bit ARM and run by qemu-user. Unit and golden tests, and a run of one rank.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
-skip() { echo "skipped: $*"; exit 77; }
 unset LAMINA_ISA DNNL_MAX_CPU_ISA OPENBLAS_CORETYPE
 command -v aarch64-linux-gnu-gcc >/dev/null || skip "no compiler for 64-bit ARM here (packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross)"
 command -v qemu-aarch64-static >/dev/null || skip "no qemu-aarch64-static here (package qemu-user-static)"

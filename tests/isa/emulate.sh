@@ -4,7 +4,6 @@
 # bits that LAMINA_ISA=avx2 gives here; generic is the same on all.
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
 unset LAMINA_ISA DNNL_MAX_CPU_ISA OPENBLAS_CORETYPE
-skip() { echo "skipped: $*"; exit 77; }
 [ "$(uname -m)" = x86_64 ] || skip "this machine is no x86-64"
 command -v qemu-x86_64-static >/dev/null || skip "no qemu-x86_64-static here (package qemu-user-static)"
 ! nm "$LAMINA" 2>/dev/null | grep -q __asan_init || skip "the address sanitizer does not run under qemu-user"

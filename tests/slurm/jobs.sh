@@ -95,26 +95,26 @@ ended "$job" COMPLETED 0
 same "$(digest_of "slurm-$job.out")" "$short" "digest of the rendered job"
 says "$cluster/runs elsewhere/rendered/events.jsonl" '"event":"complete"' 1
 same "$(field "$job" NumTasks)" 4 "tasks asked for"
-[ ! -e runs ] && [ ! -e ../work/runs/rendered ] || fail "a run is where it should not be"
+[ ! -e runs ] && [ ! -e ../jobs/runs/rendered ] || fail "a run is where it should not be"
 # --- the general script, from elsewhere, with site.sh; --until is an end that is not requeued ---
 cat >"$cluster/lamina/slurm/site.sh" <<'END'
 echo "site: $undefined"
 export LAMINA_PMI=pmix_v4
 false
 END
-expect 0 sbatch --parsable "$train" ../work/tiny.yaml --until 7 run.name=site run.folder=here "data.train.t.path=$cluster/work/t.h5" \
-    "data.valid.v.path=$cluster/work/v.h5"
+expect 0 sbatch --parsable "$train" ../jobs/tiny.yaml --until 7 run.name=site run.folder=here "data.train.t.path=$cluster/jobs/t.h5" \
+    "data.valid.v.path=$cluster/jobs/v.h5"
 job=$(cat out)
 ended "$job" FAILED 75
 same "$(head -n 1 "slurm-$job.out")" "site: " "first line of the log"
 says "slurm-$job.out" 'stopped at step 7 by --until' 1
 [ -e here/site/ckpt ] || fail "run.folder was not obeyed"
-LAMINA_SITE=nowhere.sh expect 0 sbatch --parsable "$train" ../work/tiny.yaml
+LAMINA_SITE=nowhere.sh expect 0 sbatch --parsable "$train" ../jobs/tiny.yaml
 job=$(cat out)
 ended "$job" FAILED 10
 says "slurm-$job.out" 'LAMINA_SITE: nowhere.sh cannot be read' 1
 rm "$cluster/lamina/slurm/site.sh"
-cd ../work
+cd ../jobs
 
 # --- the time's real end ---
 tries=0

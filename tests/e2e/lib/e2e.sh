@@ -1,6 +1,7 @@
 # Sourced by the scripts here: a tiny model on made-up text, and words to say what is expected. Each script runs in an empty folder with
 # $LAMINA (the binary) and $LAMINA_ROOT (the project).
 set -eu
+. "$LAMINA_ROOT/tests/support/expect.sh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 unset LAMINA_FAULT LAMINA_PROGRESS
 
@@ -44,15 +45,6 @@ odd_rank() {
     $launcher 1 "$@" </dev/null
 }
 
-# expect CODE COMMAND...: runs it with its output in ./out and ./err.
-expect() {
-    want=$1
-    shift
-    got=0
-    "$@" >out 2>err || got=$?
-    [ "$got" -eq "$want" ] || fail "exit code $got instead of $want: $*"
-}
-
 # says FILE TEXT [TIMES]: the text stands on so many lines (default: at least one).
 says() {
     count=$(grep -cF -- "$2" "$1" || true)
@@ -76,10 +68,16 @@ make_data() {
     "$LAMINA" data build --out t.h5 --valid-out v.h5 --valid-share 10% text.jsonl >/dev/null
 }
 
+# skip WHY: this script cannot run here.
+skip() {
+    echo "skipped: $*"
+    exit 77
+}
+
 # needs NAME...: the script is skipped where a library (as `info` names it) is not built in.
 needs() {
     for library; do
-        ! "$LAMINA" info | grep -q "^$library  *not built in" || { echo "skipped: this build has no $library" && exit 77; }
+        ! "$LAMINA" info | grep -q "^$library  *not built in" || skip "this build has no $library"
     done
 }
 

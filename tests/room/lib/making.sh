@@ -1,4 +1,5 @@
 # making.sh: making the clean room, and looking at it. Sourced by room.sh, within its namespaces.
+. "$LAMINA_ROOT/tests/support/expect.sh"
 root=$here/root
 
 fail() {
@@ -47,15 +48,6 @@ as() { chroot "$root" env -i /bin/su - "$1" -c "$2" </dev/null; }
 without_network() {
     unshare --net sh -c 'ip link set lo up && chroot "$1" env -i /bin/su - "$2" -c "$3" </dev/null; code=$?
         awk "\$4 == \"0A\"" /proc/net/tcp /proc/net/tcp6; awk "\$4 == \"00010000\"" /proc/net/unix; exit $code' sh "$root" "$1" "$2"
-}
-
-# expect CODE COMMAND...: output in ./out and ./err
-expect() {
-    want=$1
-    shift
-    got=0
-    "$@" >out 2>err || got=$?
-    [ "$got" -eq "$want" ] || fail "exit code $got instead of $want: $*"
 }
 
 says() { grep -qF -- "$2" "$1" || fail "\"$2\" does not stand in $1"; }

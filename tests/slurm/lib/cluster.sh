@@ -6,11 +6,6 @@
 . "$LAMINA_ROOT/tests/e2e/lib/e2e.sh"
 unpacked=$LAMINA_ROOT/build/slurm
 
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
-
 # --- Outside: the namespaces ------------------------------------------------------------------------------------------------------
 
 if [ -z "${LAMINA_TEST_CLUSTER:-}" ]; then
@@ -135,14 +130,14 @@ start_cluster() {
     done
 }
 
-# The binary and the scripts where other users can read them, and a folder for work that everybody may write to.
+# The binary and the scripts where other users can read them, and a folder for jobs that everybody may write to.
 fill_folders() {
     mkdir -p lamina/build/release lamina/slurm
     cp "$LAMINA" lamina/build/release/lamina
     cp "$LAMINA_ROOT"/slurm/* lamina/slurm/
     LAMINA=$cluster/lamina/build/release/lamina
-    mkdir work && chmod 1777 work
-    cd work
+    mkdir jobs && chmod 1777 jobs
+    cd jobs
 }
 
 start_cluster
@@ -160,7 +155,7 @@ as() {
     else
         name=$1
         shift
-        setpriv --reuid="$name" --regid="$(id -g "$name")" --clear-groups env HOME="$cluster/work" USER="$name" "$@"
+        setpriv --reuid="$name" --regid="$(id -g "$name")" --clear-groups env HOME="$cluster/jobs" USER="$name" "$@"
     fi
 }
 
