@@ -10,9 +10,7 @@
 
 enum { ROOM = 1 << 16, TENSORS = 14 };
 static char folder[] = "/tmp/lamina-fuzz-XXXXXX", path[64];
-static unsigned char good[ROOM];
-static size_t n_good;
-static struct h5_map map;
+static struct h5_sample sample;
 
 static void write_state(struct comm *self)
 {
@@ -58,11 +56,7 @@ static void read_all(struct fuzz *f)
 
 static void one(struct fuzz *f)
 {
-    static unsigned char bytes[ROOM];
-    const size_t n = h5_damage(f, memcpy(bytes, good, sizeof good), n_good, sizeof bytes, &map);
-    FILE *const file = fopen(path, "wb");
-    FUZZ_CHECK(f, file != NULL && fwrite(bytes, 1, n, file) == n);
-    (void)fclose(file);
+    h5_sample_damage(f, &sample);
     status_clear();
     read_all(f);
 }
@@ -73,12 +67,7 @@ static void prepare(void)
     if (mkdtemp(folder) == NULL || comm_self(&self)) abort();
     (void)snprintf(path, sizeof path, "%s/state.h5", folder);
     write_state(self);
-    FILE *const file = fopen(path, "rb");
-    if (file == NULL) abort();
-    n_good = fread(good, 1, sizeof good, file);
-    (void)fclose(file);
-    h5_map_of(good, n_good, &map);
-    if (n_good == sizeof good || map.n < 20) abort();
+    h5_sample_take(&sample, path, 20);
 }
 
 int main(int argc, char **argv)

@@ -8,9 +8,7 @@
 
 enum { ROOM = 1 << 15, TOKENS = 1500, VOCAB = 300 };
 static char folder[] = "/tmp/lamina-fuzz-XXXXXX", path[64];
-static unsigned char good[ROOM];
-static size_t n_good;
-static struct h5_map map;
+static struct h5_sample sample;
 
 static void write_tokens(void)
 {
@@ -41,12 +39,8 @@ static enum status read_all(struct fuzz *f, const struct tokens *t)
 
 static void one(struct fuzz *f)
 {
-    static unsigned char bytes[ROOM];
     struct tokens t;
-    const size_t n = h5_damage(f, memcpy(bytes, good, sizeof good), n_good, sizeof bytes, &map);
-    FILE *const file = fopen(path, "wb");
-    FUZZ_CHECK(f, file != NULL && fwrite(bytes, 1, n, file) == n);
-    (void)fclose(file);
+    h5_sample_damage(f, &sample);
     status_clear();
     enum status s = tokens_open(path, fuzz_below(f, 4) == 0, &t);
     if (!s) {
@@ -61,12 +55,7 @@ static void prepare(void)
     if (mkdtemp(folder) == NULL) abort();
     (void)snprintf(path, sizeof path, "%s/t.h5", folder);
     write_tokens();
-    FILE *const file = fopen(path, "rb");
-    if (file == NULL) abort();
-    n_good = fread(good, 1, sizeof good, file);
-    (void)fclose(file);
-    h5_map_of(good, n_good, &map);
-    if (n_good == sizeof good || map.n < 4) abort();
+    h5_sample_take(&sample, path, 4);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,7 @@
 #include "h5_damage.h"
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Jenkins, lookup3 "hashlittle", 2006 (public domain), as the HDF5 file format demands it of metadata. */
@@ -166,4 +168,26 @@ size_t h5_damage(struct fuzz *f, unsigned char *bytes, size_t n, size_t room, co
     for (uint64_t times = 1 + fuzz_below(f, how < 6 ? 1 : 6); times > 0; times--) damage_piece(f, bytes, n, map);
     if (how != 3) h5_seal(bytes, n, map);
     return n;
+}
+
+/* ---- a file, round after round ---- */
+
+void h5_sample_take(struct h5_sample *s, const char *path, int pieces)
+{
+    s->path = path;
+    FILE *const file = fopen(path, "rb");
+    if (file == NULL) abort();
+    s->n = fread(s->good, 1, sizeof s->good, file);
+    (void)fclose(file);
+    h5_map_of(s->good, s->n, &s->map);
+    if (s->n == sizeof s->good || s->map.n < pieces) abort();
+}
+
+void h5_sample_damage(struct fuzz *f, const struct h5_sample *s)
+{
+    static unsigned char bytes[H5_SAMPLE];
+    const size_t n = h5_damage(f, memcpy(bytes, s->good, sizeof s->good), s->n, sizeof bytes, &s->map);
+    FILE *const file = fopen(s->path, "wb");
+    FUZZ_CHECK(f, file != NULL && fwrite(bytes, 1, n, file) == n);
+    (void)fclose(file);
 }

@@ -21,4 +21,17 @@ void h5_seal(unsigned char *bytes, size_t n, const struct h5_map *map);
  * Returns the new length. */
 size_t h5_damage(struct fuzz *f, unsigned char *bytes, size_t n, size_t room, const struct h5_map *map);
 
+/* A good file, and damaged copies in its place, round after round. */
+enum { H5_SAMPLE = 1 << 16 };
+struct h5_sample {
+    const char *path;
+    size_t n;
+    unsigned char good[H5_SAMPLE];
+    struct h5_map map;
+};
+/* Of the file at path, which stays the caller's text; abort() where it does not fit, or has fewer pieces than that. */
+void h5_sample_take(struct h5_sample *s, const char *path, int pieces);
+/* The file is now damaged by the round's seed. */
+void h5_sample_damage(struct fuzz *f, const struct h5_sample *s);
+
 #endif
